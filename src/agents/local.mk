@@ -1,0 +1,2 @@
+noinst_LIBRARIES += libagents.a
+libagents_a_SOURCES =

@@ -1,0 +1,2 @@
+noinst_LIBRARIES += libcmd.a
+libcmd_a_SOURCES =

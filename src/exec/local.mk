@@ -1,0 +1,2 @@
+noinst_LIBRARIES += libexec.a
+libexec_a_SOURCES =
