@@ -1,0 +1,69 @@
+#ifndef STORE_USER_H
+#define STORE_USER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "db/db.h"
+
+/*
+ * user: accounts, their passwords' hashes and their refresh tokens.
+ */
+
+struct user_row {
+	char id[37];
+	char email[321]; /* "" when NULL */
+	bool disabled;
+	bool can_sign_in;      /* has a password */
+	char created_at[40];
+	char password_hash[129]; /* only by user_find_*; "" when none */
+};
+
+/*
+ * A new account with a password (argon2id hash). email is stored as given and
+ * compared in lower case. id is a UUID. ERR_CONFLICT: the address or id is
+ * taken.
+ */
+int user_add(struct db *db, const char *id, const char *email,
+    const char *full_name, const char *password_hash, struct err *e)
+    MUST_CHECK;
+
+/* ERR_ABSENT: no such user. Disabled ones are found: the caller decides. */
+int user_find_by_id(struct db *db, const char *id, struct user_row *u,
+    struct err *e) MUST_CHECK;
+int user_find_by_email(struct db *db, const char *email, struct user_row *u,
+    struct err *e) MUST_CHECK;
+
+/*
+ * For every authenticated call: 0 when the user is there and enabled,
+ * ERR_UNKNOWN "User not found" else.
+ */
+int user_check(struct db *db, const char *id, struct err *e) MUST_CHECK;
+
+/* Sets a password; revokes all of the user's refresh tokens with it (D10). */
+int user_set_password(struct db *db, const char *id, const char *hash,
+    struct err *e) MUST_CHECK;
+
+/* Disables (and revokes all refresh tokens) or enables again. */
+int user_set_disabled(struct db *db, const char *id, bool disabled,
+    struct err *e) MUST_CHECK;
+
+typedef int user_row_fn(void *ctx, const struct user_row *u, struct err *e);
+int user_list(struct db *db, user_row_fn *fn, void *ctx, struct err *e)
+    MUST_CHECK;
+
+/* Refresh tokens are known by the SHA-256 of their jti. */
+int refresh_token_add(struct db *db, const uint8_t jti_hash[32],
+    const char *user_id, int64_t life_s, struct err *e) MUST_CHECK;
+
+/*
+ * 0 when the token is on record, its user's, and not revoked. ERR_UNKNOWN with
+ * "Token has been revoked" (also when it is not on record) or "User not found"
+ * (gone or disabled).
+ */
+int refresh_token_check(struct db *db, const uint8_t jti_hash[32],
+    const char *user_id, struct err *e) MUST_CHECK;
+int refresh_token_revoke(struct db *db, const uint8_t jti_hash[32],
+    struct err *e) MUST_CHECK;
+
+#endif
