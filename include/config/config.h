@@ -1,0 +1,140 @@
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "util/buf.h"
+#include "util/err.h"
+#include "util/json.h"
+
+/*
+ * config: every setting, read once before anything is forked.
+ *
+ * One file of KEY=value lines ('#' begins a comment line; a value may stand in
+ * double quotes), which the environment overrides. One table in config.c
+ * feeds the parser, the defaults, the bounds, "taskmill check", and the manual:
+ * an unknown key, a bad or missing value stops the start with its name, its
+ * value (unless secret) and what would be right.
+ *
+ * Strings are never NULL; "" is "not set". All belong to the struct. _s is
+ * seconds, _ms milliseconds, _mb MiB, _bytes bytes.
+ */
+struct config {
+	char *file; /* where it was read from; "" when there was no file */
+
+	/* Database */
+	char *db_socket;
+	char *db_host;
+	long db_port;
+	char *db_name;
+	char *db_user;
+	char *db_password; /* secret */
+	char *db_ca_file;
+
+	/* Places */
+	char *state_dir;   /* spools, keys, machine id, locks; a local disk */
+	char *sandbox_dir; /* workspaces; default STATE_DIR/box */
+	char *share_dir;   /* agents and sandbox scripts */
+	char *sql_dir;     /* migrations */
+
+	/* Pool */
+	char *api_socket;
+	long api_workers;
+	long api_max_requests;
+	long request_limit_s;
+	char *socket_group; /* of the socket; "" leaves it */
+
+	/* Log */
+	char *log_file; /* "" is standard error */
+	char *log_level;
+
+	/* Tokens and passwords */
+	char *jwt_secret; /* secret; at least 32 bytes */
+	char *jwt_algorithm;
+	long jwt_access_minutes;
+	long jwt_refresh_days;
+	long jwt_leeway_s;
+	long password_memory_mb;
+	long password_passes;
+	long sign_ins_at_once; /* most workers hashing a password at a time */
+
+	/* What a user may ask */
+	char *repo_allowed_hosts;
+	bool repo_allow_http;
+	char *repo_ca_file;
+	long body_max_bytes;
+	long prompt_max_chars;
+	long tasks_live_per_user;
+
+	/* Engine */
+	long tasks_per_user;    /* running at a time */
+	long tasks_per_machine; /* running at a time; 0: claim nothing */
+	long lease_s;
+	long renew_s;
+	long sweep_s;
+	long sweep_slack_s;
+	long sweep_grace_s;
+	long max_tries;
+	char *retry_delays_s; /* "5,30,120" */
+	long poll_ms;
+	long ship_ms;
+	long cancel_grace_ms;
+	long disk_reserve_mb; /* below this much free nothing is claimed */
+
+	/* Pipeline */
+	long sandbox_life_s;
+	long clone_limit_s;
+	long agent_limit_s;
+	long command_limit_s;
+	long output_max_bytes;
+	long patch_max_bytes;
+	long changed_files_max;
+
+	/* Simulation: the local sandbox */
+	char *simulation_isolation; /* "bwrap" or "none" */
+	char *simulation_agents;    /* "simulated" or "cli" */
+	bool simulation_agent_network;
+	char *sandbox_user; /* as root: who runs sandboxes */
+	long sandbox_memory_mb;
+	long sandbox_processes;
+	long sandbox_open_files;
+	long sandbox_file_mb;
+	long sandbox_cpu_s;
+
+	/* Keys of agents and providers: secrets, "" when not set */
+	char *e2b_api_key;
+	char *e2b_template_id;
+	char *anthropic_api_key;
+	char *openai_api_key;
+	char *github_token;
+};
+
+/*
+ * Loads path (NULL: $TASKMILL_CONFIG, else SYSCONFDIR/taskmill/taskmill.conf
+ * if it exists), then the environment. On -1 nothing is left allocated;
+ * ERR_INVALID names the setting.
+ */
+int config_load(struct config *c, const char *path, struct err *e) MUST_CHECK;
+
+/* Wipes secrets and frees. Takes a zeroed struct. */
+void config_clear(struct config *c);
+
+/*
+ * Writes what is in force as a JSON object, or as lines "KEY=value   # help"
+ * when json is NULL; secrets appear as "(set)" or "(not set)".
+ */
+void config_print_json(const struct config *c, struct json_out *json);
+void config_print_text(const struct config *c, struct buf *out);
+
+/* "e2b" when E2B_API_KEY is set, else "simulation". */
+const char *config_mode(const struct config *c);
+
+/*
+ * Delay before try number tries (1 first) from RETRY_DELAYS_S, in ms; the
+ * last number serves for all later ones.
+ */
+unsigned int config_retry_delay_ms(const struct config *c,
+    unsigned int tries);
+
+#endif

@@ -1,0 +1,69 @@
+#ifndef HTTP_FCGI_H
+#define HTTP_FCGI_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "http/http.h"
+
+/*
+ * fcgi: FastCGI requests from a listening socket, one at a time, over libfcgi
+ * (traps F1 to F22 are handled here and in pool/).
+ *
+ * A server holds several request slots, so that connections which nginx keeps
+ * open (fastcgi_keep_conn, which our templates never set) do not starve a
+ * prefork pool (F4).
+ *
+ *	fcgi_open -> (fcgi_wait -> use request, fill response -> fcgi_answer)*
+ *	          -> fcgi_close
+ */
+struct fcgi;
+
+struct fcgi_options {
+	int listen_fd;            /* non-blocking from here on; 0 is fine */
+	int lifeline_fd;          /* readable or closed: leave; -1: none */
+	const sigset_t *idle_mask; /* signals let in only while idle (F1) */
+	size_t body_max;          /* bytes of a request body */
+	int io_timeout_s;         /* for one read or write on a connection */
+
+	/* Called when a request begins to be read, and when it is answered:
+	 * stamps of the scoreboard (F14). May be NULL. */
+	void (*busy)(void *ctx);
+	void (*idle)(void *ctx);
+	void *ctx;
+};
+
+int fcgi_open(struct fcgi **f, const struct fcgi_options *o, struct err *e)
+    MUST_CHECK;
+
+/* What fcgi_wait() came back with. */
+enum fcgi_event {
+	FCGI_REQUEST,  /* *rq is there: fcgi_answer() must follow */
+	FCGI_ANSWERED, /* a request that was malformed; answered here already */
+	FCGI_SIGNAL,   /* a signal came while idle: look at your flags */
+	FCGI_LIFELINE  /* the one who started us is gone */
+};
+
+/*
+ * Waits for the next request and reads all of it. Malformed ones (too large:
+ * 413; too many parameters: 431; a body shorter than said, duplicate headers
+ * that we use, a path that is not valid: 400) are answered in JSON, logged, and
+ * reported as FCGI_ANSWERED. -1: the listener is broken, leave.
+ */
+int fcgi_wait(struct fcgi *f, enum fcgi_event *what,
+    const struct http_request **rq, struct err *e) MUST_CHECK;
+
+/* False when the client has left already (F13). */
+bool fcgi_client_there(const struct fcgi *f);
+
+/*
+ * Sends the answer. HEAD gets the headers with the length of the body only. -1:
+ * the peer left or stalled; the request is over all the same.
+ */
+int fcgi_answer(struct fcgi *f, const struct http_response *rs,
+    struct err *e) MUST_CHECK;
+
+/* Closes kept connections and frees; the listener stays open. Takes NULL. */
+void fcgi_close(struct fcgi *f);
+
+#endif
