@@ -1,0 +1,173 @@
+#include "auth/jwt.h"
+
+#include <errno.h>
+#include <jwt.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/jwt_read.h"
+#include "util/clock.h"
+#include "util/json.h"
+
+#define US_PER_S 1000000
+
+int
+jwt_key_check(const struct jwt_key *key, struct err *e)
+{
+	if (key == NULL || key->secret == NULL ||
+	    key->secret_len < JWT_SECRET_MIN)
+		return err_set(e, ERR_INVALID,
+		    "the token secret must have at least %d bytes",
+		    JWT_SECRET_MIN);
+	if (key->secret_len > JWT_SECRET_MAX)
+		return err_set(e, ERR_INVALID,
+		    "the token secret must have at most %d bytes",
+		    JWT_SECRET_MAX);
+	if (key->leeway_s < 0 || key->leeway_s > JWT_LEEWAY_MAX_S)
+		return err_set(e, ERR_INVALID,
+		    "the token leeway must be 0 to %d seconds",
+		    JWT_LEEWAY_MAX_S);
+	return 0;
+}
+
+static int64_t
+now_s(void)
+{
+	return clock_wall_us() / US_PER_S;
+}
+
+/*
+ * The same again where the key is used. libjwt takes an empty key for
+ * permission to skip the signature (J1), so a key that slipped past the start
+ * is our own bug and must never reach it.
+ */
+static int
+insist_on_key(const struct jwt_key *key, struct err *e)
+{
+	if (jwt_key_check(key, e) == 0)
+		return 0;
+	e->kind = ERR_BROKEN;
+	return -1;
+}
+
+static int
+add_claims(jwt_t *jwt, const struct jwt_claims *c)
+{
+	if (jwt_add_grant(jwt, "user_id", c->user_id) != 0 ||
+	    jwt_add_grant(jwt, "type", jwt_type_name(c->type)) != 0 ||
+	    jwt_add_grant(jwt, "jti", c->jti) != 0 ||
+	    jwt_add_grant_int(jwt, "iat", (long)c->iat) != 0 ||
+	    jwt_add_grant_int(jwt, "exp", (long)c->exp) != 0)
+		return -1;
+	return 0;
+}
+
+/* Appends the signed token. */
+static int
+sign(struct buf *token, const struct jwt_claims *c, const struct jwt_key *key,
+    struct err *e)
+{
+	jwt_t *jwt = NULL;
+	char *text = NULL;
+	int rc = -1;
+
+	if (jwt_new(&jwt) != 0 ||
+	    jwt_set_alg(jwt, JWT_ALG_HS256, (const unsigned char *)key->secret,
+		(int)key->secret_len) != 0 ||
+	    add_claims(jwt, c) != 0 || (text = jwt_encode_str(jwt)) == NULL) {
+		err_set(e, ERR_RETRY, "cannot make a token: out of memory");
+		goto out;
+	}
+	buf_puts(token, text);
+	if (!buf_ok(token)) {
+		err_set(e, ERR_BROKEN, "cannot make a token: no room for it");
+		goto out;
+	}
+	rc = 0;
+out:
+	if (text != NULL)
+		sodium_memzero(text, strlen(text));
+	free(text); /* not libjwt's to free (J12) */
+	jwt_free(jwt);
+	return rc;
+}
+
+int
+jwt_issue(struct buf *token, struct jwt_claims *c, const struct jwt_key *key,
+    int64_t life_s, struct err *e)
+{
+	char user_id[UUID_TEXT];
+
+	if (insist_on_key(key, e) != 0)
+		return -1;
+	if (life_s < 1 || life_s > JWT_LIFE_MAX_S)
+		return err_set(e, ERR_INVALID,
+		    "a token's life must be 1 to %lld seconds", JWT_LIFE_MAX_S);
+	if (!uuid_read(user_id, c->user_id))
+		return err_set(e, ERR_INVALID, "user_id is not a UUID");
+	memcpy(c->user_id, user_id, sizeof(user_id));
+	c->iat = now_s();
+	c->exp = c->iat + life_s;
+	uuid_new(c->jti);
+	return sign(token, c, key, e);
+}
+
+/*
+ * The only caller of jwt_decode() in the tree. Success alone means nothing
+ * (J2): the algorithm that it really used must be ours.
+ */
+static int
+check_signature(const struct jwt_text *token, const struct jwt_key *key,
+    struct err *e)
+{
+	struct buf text = BUF(JWT_TOKEN_MAX);
+	jwt_t *jwt = NULL;
+	int failed, rc = -1;
+
+	buf_add(&text, token->text, token->len);
+	if (!buf_ok(&text)) {
+		err_set(e, ERR_RETRY, "cannot check a token: out of memory");
+		goto out;
+	}
+	failed = jwt_decode(&jwt, text.data, (const unsigned char *)key->secret,
+	    (int)key->secret_len);
+	if (failed == ENOMEM) {
+		err_set(e, ERR_RETRY, "cannot check a token: out of memory");
+		goto out;
+	}
+	if (failed != 0 || jwt_get_alg(jwt) != JWT_ALG_HS256) {
+		err_set(e, ERR_UNKNOWN, "Signature verification failed");
+		goto out;
+	}
+	rc = 0;
+out:
+	jwt_free(jwt);
+	buf_wipe(&text);
+	return rc;
+}
+
+int
+jwt_verify(struct jwt_claims *c, const struct jwt_want *want,
+    const struct jwt_text *token, struct err *e)
+{
+	struct json_object *payload = NULL;
+	struct jwt_claims found = { 0 };
+	struct jwt_rule rule;
+	int rc = -1;
+
+	if (insist_on_key(want->key, e) != 0)
+		return -1;
+	rule.type = want->type;
+	rule.now_s = now_s();
+	rule.leeway_s = want->key->leeway_s;
+	if (jwt_read_parts(&payload, token, e) != 0 ||
+	    check_signature(token, want->key, e) != 0 ||
+	    jwt_read_claims(&found, payload, &rule, e) != 0)
+		goto out;
+	*c = found;
+	rc = 0;
+out:
+	json_free(payload);
+	return rc;
+}
