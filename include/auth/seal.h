@@ -46,6 +46,12 @@ struct seal_owner {
 	uint8_t nonce[SEAL_NONCE];
 };
 
+/* What seal() made, as it lies in the row. */
+struct seal_box {
+	const void *bytes;
+	size_t len;
+};
+
 /*
  * Makes a key pair in dir (made if need be) and then the current one.
  * key_id says which. Run by the admin's commands, not while serving.
@@ -79,7 +85,7 @@ int seal(struct buf *sealed, const struct seal_public *key,
  * belongs to another owner.
  */
 int unseal(struct buf *secret, const struct seal_secret *key,
-    const struct seal_owner *owner, const struct buf *sealed,
+    const struct seal_owner *owner, const struct seal_box *box,
     struct err *e) MUST_CHECK;
 
 #endif

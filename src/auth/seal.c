@@ -61,21 +61,21 @@ out:
 
 int
 unseal(struct buf *secret, const struct seal_secret *key,
-    const struct seal_owner *owner, const struct buf *sealed, struct err *e)
+    const struct seal_owner *owner, const struct seal_box *box, struct err *e)
 {
 	uint8_t head[SECRET_AT], *plain = NULL;
 	size_t len;
 	int rc = -1;
 
-	if (sealed->len < SEAL_OVERHEAD || sealed->len > SEAL_SEALED_MAX)
+	if (box->len < SEAL_OVERHEAD || box->len > SEAL_SEALED_MAX)
 		return err_set(e, ERR_BROKEN, "unseal: not a sealed secret");
-	len = sealed->len - SEAL_OVERHEAD;
+	len = box->len - SEAL_OVERHEAD;
 	if ((plain = sodium_malloc(SECRET_AT + len)) == NULL) {
 		err_set(e, ERR_RETRY, "unseal: out of memory");
 		goto out;
 	}
-	if (crypto_box_seal_open(plain, (const unsigned char *)sealed->data,
-		sealed->len, key->pair.key, key->key) != 0) {
+	if (crypto_box_seal_open(plain, box->bytes, box->len, key->pair.key,
+		key->key) != 0) {
 		err_set(e, ERR_BROKEN, "unseal: tampered with, or another key");
 		goto out;
 	}
