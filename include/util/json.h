@@ -1,7 +1,6 @@
 #ifndef UTIL_JSON_H
 #define UTIL_JSON_H
 
-#include <json-c/json_types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +17,15 @@
  */
 
 #define JSON_DEPTH_MAX 31 /* MariaDB's own limit (M14) */
+
+/* json-c's. Its headers are not for our callers: they claim json_bool. */
+struct json_object;
+
+/*
+ * Three of our names are jansson's as well, which libjwt calls. Were they
+ * visible, libjwt would find ours first and call them with its own arguments.
+ */
+#pragma GCC visibility push(hidden)
 
 /*
  * Checks that text is one JSON document: grammar, depth, valid UTF-8 without
@@ -103,5 +111,7 @@ void json_name_string(struct json_out *j, const char *name, const char *s,
 void json_name_int(struct json_out *j, const char *name, int64_t n);
 void json_name_bool(struct json_out *j, const char *name, bool b);
 void json_name_null(struct json_out *j, const char *name);
+
+#pragma GCC visibility pop
 
 #endif

@@ -2,4 +2,14 @@ noinst_LIBRARIES += libutil.a
 libutil_a_SOURCES = \
 	src/util/err.c \
 	src/util/buf.c \
-	src/util/log.c
+	src/util/log.c \
+	src/util/clock.c \
+	src/util/encode.c \
+	src/util/file.c \
+	src/util/dir.c \
+	src/util/utf8.c \
+	src/util/json_scan.c \
+	src/util/json_names.c \
+	src/util/json_names.h \
+	src/util/json_read.c \
+	src/util/json_write.c
