@@ -1,0 +1,133 @@
+#ifndef EXEC_SANDBOX_H
+#define EXEC_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "util/buf.h"
+#include "util/err.h"
+
+/*
+ * sandbox: one throw-away machine in which a task's commands run.
+ *
+ * There are two kinds: "e2b", a cloud machine reached over HTTPS, and "local",
+ * commands under bubblewrap in a folder of their own. Code above this line
+ * cannot tell which one it has.
+ *
+ *	open -> (put | run | get)* -> close
+ *
+ * Paths inside are the same everywhere:
+ *	/home/user             HOME, writable
+ *	/home/user/workspace   writable; the clone is workspace/repo
+ *	/control               ours: scripts, the trusted git folder, results;
+ *	                       seen by trusted commands only
+ *
+ * A sandbox belongs to one process and runs one command at a time.
+ */
+#define SANDBOX_HOME "/home/user"
+#define SANDBOX_REPO "/home/user/workspace/repo"
+#define SANDBOX_CONTROL "/control"
+
+struct sandbox;
+
+struct sandbox_limits {
+	long memory_mb, processes, open_files, file_mb, cpu_s;
+};
+
+struct sandbox_spec {
+	const char *kind;      /* "local" (later also "e2b") */
+	const char *name;      /* "TASK.ATTEMPT": names the workspace */
+	const char *dir;       /* local: workspaces are made below */
+	const char *isolation; /* local: "bwrap" or "none" (B3) */
+	const char *user;      /* local, as root: who runs commands */
+	struct sandbox_limits limits;
+
+	/* The provider ends the machine after this, whatever becomes of us. */
+	unsigned int life_s;
+};
+
+enum sandbox_stream { SANDBOX_STDOUT, SANDBOX_STDERR };
+
+/*
+ * Called with each piece of output as it comes, which need not be a line. The
+ * bytes are not terminated, and gone after the call. -1 stops the command.
+ */
+typedef int sandbox_output(void *ctx, enum sandbox_stream from,
+    const char *bytes, size_t len, struct err *e);
+
+struct sandbox_cmd {
+	const char *const *argv; /* never joined into a shell line */
+	const char *cwd;         /* inside the machine; NULL: its home */
+	const char *const *env;  /* "NAME=value", NULL last; may be secret */
+	bool trusted;            /* sees /control */
+	bool network;
+	unsigned int limit_s;    /* 0: for as long as the machine lives */
+	unsigned int grace_ms;   /* between TERM and KILL when stopped */
+	sandbox_output *output;  /* NULL: output is dropped */
+	void *ctx;
+
+	/*
+	 * Polled while the command runs: true ends it early (cancellation).
+	 * NULL: never.
+	 */
+	bool (*stop)(void *ctx);
+};
+
+/* How a command ended. A code that is not 0 is a result, not an error. */
+struct sandbox_end {
+	int code;     /* exit status; 128 + n after signal n */
+	bool cut_off; /* limit_s passed, so its whole tree was killed */
+	bool stopped; /* stop() said so, and its whole tree was killed */
+	unsigned int took_ms;
+};
+
+/*
+ * Creates a machine and waits until it takes commands.
+ *
+ * Returns 0 with *sb, which the caller gives to sandbox_close(); or -1 with
+ * *sb NULL and nothing left behind. ERR_RETRY: no room, provider busy or away.
+ * ERR_INVALID: no such kind, user or isolation. ERR_DENIED: isolation is not to
+ * be had here, with the reason.
+ */
+int sandbox_open(struct sandbox **sb, const struct sandbox_spec *spec,
+    struct err *e) MUST_CHECK;
+
+/* The machine's id, for people and the janitor. Borrowed. */
+const char *sandbox_id(const struct sandbox *sb);
+
+/*
+ * Runs one command to its end. Nothing that it started lives on when this
+ * returns.
+ *
+ * Returns 0 with *end when we know how it ended, and -1 when we do not.
+ * ERR_RETRY: could not be started now. Otherwise what output() returned.
+ */
+int sandbox_run(struct sandbox *sb, const struct sandbox_cmd *cmd,
+    struct sandbox_end *end, struct err *e) MUST_CHECK;
+
+/* Writes a file (its folder must exist) with this mode. Absolute path inside. */
+int sandbox_put(struct sandbox *sb, const char *path, const void *bytes,
+    size_t len, unsigned int mode, struct err *e) MUST_CHECK;
+
+/*
+ * Appends a file's bytes to out, up to out's limit. What is inside is hostile:
+ * no link is followed out of the machine, nothing but a regular file is read
+ * (B7). ERR_ABSENT: not there. ERR_INVALID: not a file, or too large.
+ */
+int sandbox_get(struct sandbox *sb, const char *path, struct buf *out,
+    struct err *e) MUST_CHECK;
+
+/*
+ * Destroys the machine and frees sb. Takes NULL. Cannot fail: what will not
+ * go is logged, and swept by the reaper.
+ */
+void sandbox_close(struct sandbox *sb);
+
+/*
+ * Says whether sandboxes of this kind can be had, by running "true" in one
+ * (B3). how is a sentence for people, on success too ("bubblewrap 0.8.0, ...").
+ */
+int sandbox_probe(const struct sandbox_spec *spec, char *how, size_t size,
+    struct err *e) MUST_CHECK;
+
+#endif
