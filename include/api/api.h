@@ -1,0 +1,36 @@
+#ifndef API_API_H
+#define API_API_H
+
+#include "config/config.h"
+#include "http/http.h"
+#include "pool/pool.h"
+#include "util/err.h"
+
+/*
+ * api: every endpoint of ours, behind one call. Talks to MariaDB and to nobody
+ * else (design, invariant 2). One per worker process; made after the fork;
+ * connects to the database by its first request.
+ */
+struct api;
+
+/* cfg and board are borrowed for as long as the api lives; board may be NULL. */
+int api_new(struct api **api, const struct config *cfg,
+    struct scoreboard *board, struct err *e) MUST_CHECK;
+
+/*
+ * Answers rq into rs, which was reset. Cannot fail: what goes wrong inside is
+ * an answer too, and a line in the log.
+ */
+void api_handle(struct api *api, const struct http_request *rq,
+    struct http_response *rs);
+
+/*
+ * Asks whether the client is still there, before work that costs (F13).
+ * NULL: not known, taken as yes.
+ */
+void api_set_client_check(struct api *api, bool (*there)(void *ctx),
+    void *ctx);
+
+void api_free(struct api *api); /* takes NULL */
+
+#endif
