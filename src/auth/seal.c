@@ -6,7 +6,7 @@
 #include "auth/seal_key.h"
 
 /* What lies in a box: version, user, nonce, secret. */
-#define VERSION 1
+#define BOX_VERSION 1
 #define USER_AT 1
 #define USER_LEN ((size_t)UUID_TEXT - 1)
 #define NONCE_AT (USER_AT + USER_LEN)
@@ -19,7 +19,7 @@ _Static_assert(SECRET_AT + crypto_box_SEALBYTES == SEAL_OVERHEAD,
 static void
 set_head(uint8_t head[SECRET_AT], const struct seal_owner *owner)
 {
-	head[0] = VERSION;
+	head[0] = BOX_VERSION;
 	memcpy(head + USER_AT, owner->user_id, USER_LEN);
 	memcpy(head + NONCE_AT, owner->nonce, SEAL_NONCE);
 }
