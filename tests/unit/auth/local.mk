@@ -1,0 +1,20 @@
+AUTH_TEST_LDADD = libauth.a libutil.a $(SYSTEM_LIBS) $(CMOCKA_LIBS)
+AUTH_FORGE = tests/unit/auth/forge.c tests/unit/auth/forge.h
+
+check_PROGRAMS += test_bearer test_jwt test_jwt_attacks test_token_cache \
+	test_password test_seal
+TESTS += test_bearer test_jwt test_jwt_attacks test_token_cache \
+	test_password test_seal
+
+test_bearer_SOURCES = tests/unit/auth/test_bearer.c
+test_bearer_LDADD = $(AUTH_TEST_LDADD)
+test_jwt_SOURCES = tests/unit/auth/test_jwt.c $(AUTH_FORGE)
+test_jwt_LDADD = $(AUTH_TEST_LDADD)
+test_jwt_attacks_SOURCES = tests/unit/auth/test_jwt_attacks.c $(AUTH_FORGE)
+test_jwt_attacks_LDADD = $(AUTH_TEST_LDADD)
+test_token_cache_SOURCES = tests/unit/auth/test_token_cache.c $(AUTH_FORGE)
+test_token_cache_LDADD = $(AUTH_TEST_LDADD)
+test_password_SOURCES = tests/unit/auth/test_password.c
+test_password_LDADD = $(AUTH_TEST_LDADD)
+test_seal_SOURCES = tests/unit/auth/test_seal.c
+test_seal_LDADD = $(AUTH_TEST_LDADD)
