@@ -12,4 +12,7 @@ libutil_a_SOURCES = \
 	src/util/json_names.c \
 	src/util/json_names.h \
 	src/util/json_read.c \
-	src/util/json_write.c
+	src/util/json_write.c \
+	src/util/redact.c \
+	src/util/notify.c \
+	src/util/fault.c
