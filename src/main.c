@@ -1,5 +1,69 @@
-int
-main(void)
+/*
+ * taskmill: runs AI coding tasks. This file is the table of sub-commands and
+ * nothing else; each is a file in cmd/.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "cmd/cmd.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	bool inner; /* started by others of ours, not by people */
+	const char *help;
+} commands[] = {
+	{ "serve", cmd_serve, false, "run everything: API workers and reaper" },
+	{ "api", cmd_api, false, "one FastCGI worker, on fd 0 or --socket" },
+	{ "reaper", cmd_reaper, false, "claim tasks and look after their runs" },
+	{ "spawner", cmd_spawner, true, "fork runners for a reaper" },
+	{ "run", cmd_run, false, "run one attempt from a spec, without a database" },
+	{ "migrate", cmd_migrate, false, "bring the database to this version" },
+	{ "keygen", cmd_keygen, false, "make the key pair that seals secrets" },
+	{ "check", cmd_check, false, "say what is in force and what is wrong" },
+	{ "user", cmd_user, false, "add, list, disable users; set passwords" },
+	{ "token", cmd_token, false, "make or revoke tokens for a user" },
+	{ "task", cmd_task, false, "start, follow and cancel tasks over the API" },
+	{ "fault-points", cmd_fault_points, true, "list fault points" },
+};
+
+static const size_t command_count = sizeof(commands) / sizeof(commands[0]);
+
+static void
+usage(FILE *to)
 {
-	return 0;
+	(void)fprintf(to,
+	    "usage: taskmill COMMAND [OPTION...]\n"
+	    "       taskmill COMMAND --help\n"
+	    "       taskmill --version\n\ncommands:\n");
+	for (size_t i = 0; i < command_count; i++)
+		if (!commands[i].inner)
+			(void)fprintf(to, "  %-9s %s\n", commands[i].name,
+			    commands[i].help);
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc < 2) {
+		usage(stderr);
+		return EX_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+		usage(stdout);
+		return EX_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		(void)puts("taskmill " PACKAGE_VERSION);
+		return EX_OK;
+	}
+	for (size_t i = 0; i < command_count; i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	(void)fprintf(stderr,
+	    "taskmill: there is no command \"%s\"; see taskmill --help\n",
+	    argv[1]);
+	return EX_USAGE;
 }

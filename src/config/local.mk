@@ -1,2 +1,4 @@
 noinst_LIBRARIES += libconfig.a
-libconfig_a_SOURCES =
+libconfig_a_SOURCES = \
+	src/config/config.c \
+	src/config/settings.c

@@ -1,0 +1,289 @@
+#include "config/settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DAY_S 86400
+
+/* clang-format off */
+const struct setting settings[] = {
+#define AT(field) offsetof(struct config, field)
+#define TEXT(name, field, def, min, max, help) \
+	{ name, SETTING_TEXT, AT(field), def, min, max, NULL, help }
+#define SECRET(name, field, min, max, help) \
+	{ name, SETTING_SECRET, AT(field), "", min, max, NULL, help }
+#define CHOICE(name, field, def, choices, help) \
+	{ name, SETTING_CHOICE, AT(field), def, 0, 0, choices, help }
+#define NUMBER(name, field, def, min, max, help) \
+	{ name, SETTING_NUMBER, AT(field), def, min, max, NULL, help }
+#define FLAG(name, field, def, help) \
+	{ name, SETTING_FLAG, AT(field), def, 0, 1, NULL, help }
+
+	/* Database */
+	TEXT("DB_SOCKET", db_socket, "", 0, 107, "MariaDB's unix socket; empty: TCP to DB_HOST"),
+	TEXT("DB_HOST", db_host, "localhost", 1, 255, "MariaDB server, when there is no DB_SOCKET"),
+	NUMBER("DB_PORT", db_port, "3306", 1, 65535, "its port"),
+	TEXT("DB_NAME", db_name, "taskmill", 1, 64, "database"),
+	TEXT("DB_USER", db_user, "taskmill", 1, 80, "its user"),
+	SECRET("DB_PASSWORD", db_password, 0, 255, "that user's password"),
+	TEXT("DB_CA_FILE", db_ca_file, "", 0, 4095, "CA certificate of the database server; needed for TCP beyond this machine"),
+
+	/* Places */
+	TEXT("STATE_DIR", state_dir, TASKMILL_LOCALSTATEDIR "/lib/taskmill", 1, 80, "spools, keys, locks; on a local disk"),
+	TEXT("SANDBOX_DIR", sandbox_dir, "", 0, 4095, "workspaces of local sandboxes; empty: STATE_DIR/box"),
+	TEXT("SHARE_DIR", share_dir, TASKMILL_PKGDATADIR, 1, 4095, "agents and sandbox scripts"),
+	TEXT("SQL_DIR", sql_dir, TASKMILL_PKGDATADIR "/sql", 1, 4095, "migrations"),
+
+	/* Pool */
+	TEXT("API_SOCKET", api_socket, "", 0, 100, "FastCGI socket; empty: STATE_DIR/api.sock"),
+	TEXT("API_SOCKET_GROUP", socket_group, "", 0, 32, "group that may connect to it: the web server's"),
+	NUMBER("API_WORKERS", api_workers, "4", 1, 64, "FastCGI processes"),
+	NUMBER("API_MAX_REQUESTS", api_max_requests, "10000", 1, 100000000, "requests after which a worker is replaced"),
+	NUMBER("REQUEST_LIMIT_S", request_limit_s, "30", 1, 3600, "seconds after which a worker that is still busy is killed"),
+
+	/* Log */
+	TEXT("LOG_FILE", log_file, "", 0, 4095, "log; empty: standard error. SIGUSR1 opens it again"),
+	CHOICE("LOG_LEVEL", log_level, "info", "error warn info debug", "least important lines to log"),
+
+	/* Tokens and passwords */
+	SECRET("JWT_SECRET", jwt_secret, 32, 1024, "key that signs tokens; at least 32 bytes (openssl rand -hex 32)"),
+	CHOICE("JWT_ALGORITHM", jwt_algorithm, "HS256", "HS256", "how tokens are signed"),
+	NUMBER("JWT_ACCESS_TOKEN_EXPIRE_MINUTES", jwt_access_minutes, "60", 1, 1440, "life of an access token"),
+	NUMBER("JWT_REFRESH_TOKEN_EXPIRE_DAYS", jwt_refresh_days, "7", 1, 365, "life of a refresh token"),
+	NUMBER("JWT_LEEWAY_S", jwt_leeway_s, "10", 5, 30, "clock difference between machines that a token may show"),
+	NUMBER("PASSWORD_MEMORY_MB", password_memory_mb, "32", 8, 1024, "memory for one password check (argon2id)"),
+	NUMBER("PASSWORD_PASSES", password_passes, "2", 1, 16, "passes over that memory"),
+	NUMBER("SIGN_INS_AT_ONCE", sign_ins_at_once, "1", 1, 64, "password checks at a time over all workers; keep below API_WORKERS"),
+
+	/* What a user may ask */
+	TEXT("REPO_ALLOWED_HOSTS", repo_allowed_hosts, "github.com", 1, 4095, "hosts of repositories, host or host:port, separated by commas"),
+	FLAG("REPO_ALLOW_HTTP", repo_allow_http, "no", "repositories over http without TLS too"),
+	TEXT("REPO_CA_FILE", repo_ca_file, "", 0, 4095, "CA certificates for those hosts; empty: the system's"),
+	NUMBER("BODY_MAX_BYTES", body_max_bytes, "1048576", 1024, 16777216, "largest request body; nginx has its own limit"),
+	NUMBER("PROMPT_MAX_CHARS", prompt_max_chars, "10000", 1, 16000, "longest prompt, in characters"),
+	NUMBER("TASKS_LIVE_PER_USER", tasks_live_per_user, "100", 1, 1000000, "pending and running tasks of one user"),
+
+	/* Engine */
+	NUMBER("TASKS_PER_USER", tasks_per_user, "4", 1, 10000, "running tasks of one user"),
+	NUMBER("TASKS_PER_MACHINE", tasks_per_machine, "8", 0, 10000, "running tasks on this machine; 0: start none"),
+	NUMBER("LEASE_S", lease_s, "60", 3, 3600, "a machine that is silent for so long loses its tasks"),
+	NUMBER("RENEW_S", renew_s, "10", 1, 1200, "how often a lease is renewed; less than a third of LEASE_S"),
+	NUMBER("SWEEP_S", sweep_s, "5", 1, 600, "how often other machines' leases are looked at"),
+	NUMBER("SWEEP_SLACK_S", sweep_slack_s, "5", 0, 600, "how long after its end a lease is taken as over"),
+	NUMBER("SWEEP_GRACE_S", sweep_grace_s, "30", 0, 600, "no sweep so long after a new database connection"),
+	NUMBER("MAX_TRIES", max_tries, "3", 1, 100, "attempts before a task that keeps being lost fails"),
+	TEXT("RETRY_DELAYS_S", retry_delays_s, "5,30,120", 1, 100, "seconds before each next try, separated by commas"),
+	NUMBER("POLL_MS", poll_ms, "1000", 50, 60000, "how often the reaper looks for tasks unasked"),
+	NUMBER("SHIP_MS", ship_ms, "200", 20, 10000, "how often output goes to the database"),
+	NUMBER("CANCEL_GRACE_MS", cancel_grace_ms, "2000", 0, 60000, "between asking a run to stop and killing it"),
+	NUMBER("DISK_RESERVE_MB", disk_reserve_mb, "256", 0, 1048576, "no task is started with less free space in STATE_DIR"),
+
+	/* Pipeline */
+	NUMBER("SANDBOX_LIFE_S", sandbox_life_s, "600", 10, DAY_S, "life of a sandbox"),
+	NUMBER("CLONE_TIMEOUT_S", clone_limit_s, "60", 1, DAY_S, "for the clone"),
+	NUMBER("AGENT_TIMEOUT_S", agent_limit_s, "300", 1, DAY_S, "for the agent"),
+	NUMBER("COMMAND_TIMEOUT_S", command_limit_s, "30", 1, DAY_S, "for every other command"),
+	NUMBER("OUTPUT_MAX_BYTES", output_max_bytes, "10485760", 1024, 1073741824, "agent output that is kept; the rest is dropped"),
+	NUMBER("PATCH_MAX_BYTES", patch_max_bytes, "52428800", 1024, 1073741824, "largest patch; also bounded by MariaDB's max_allowed_packet"),
+	NUMBER("CHANGED_FILES_MAX", changed_files_max, "10000", 1, 1000000, "most files a task may change"),
+
+	/* Simulation */
+	CHOICE("SIMULATION_ISOLATION", simulation_isolation, "bwrap", "bwrap none", "none: plain subprocesses, only where bubblewrap cannot work and users are trusted"),
+	CHOICE("SIMULATION_AGENTS", simulation_agents, "simulated", "simulated cli", "cli: run the agents' real command lines in the local sandbox"),
+	FLAG("SIMULATION_AGENT_NETWORK", simulation_agent_network, "no", "the simulated agent may use the network"),
+	TEXT("SANDBOX_USER", sandbox_user, "nobody", 1, 32, "who runs sandboxes when the reaper is root"),
+	NUMBER("SANDBOX_MEMORY_MB", sandbox_memory_mb, "2048", 16, 1048576, "data memory of one process in a sandbox"),
+	NUMBER("SANDBOX_PROCESSES", sandbox_processes, "512", 8, 1000000, "processes in a sandbox"),
+	NUMBER("SANDBOX_OPEN_FILES", sandbox_open_files, "1024", 16, 1048576, "open files of one process in a sandbox"),
+	NUMBER("SANDBOX_FILE_MB", sandbox_file_mb, "1024", 1, 1048576, "largest file in a sandbox"),
+	NUMBER("SANDBOX_CPU_S", sandbox_cpu_s, "600", 1, DAY_S, "processor time of one process in a sandbox"),
+
+	/* Keys */
+	SECRET("E2B_API_KEY", e2b_api_key, 0, 512, "set: tasks run in E2B cloud sandboxes; empty: simulation"),
+	TEXT("E2B_TEMPLATE_ID", e2b_template_id, "", 0, 128, "E2B template of the sandboxes"),
+	SECRET("ANTHROPIC_API_KEY", anthropic_api_key, 0, 512, "for agents that name it in their manifest"),
+	SECRET("OPENAI_API_KEY", openai_api_key, 0, 512, "for agents that name it in their manifest"),
+	SECRET("GITHUB_TOKEN", github_token, 0, 1024, "kept from the old configuration; users send their own"),
+#undef AT
+#undef TEXT
+#undef SECRET
+#undef CHOICE
+#undef NUMBER
+#undef FLAG
+};
+/* clang-format on */
+
+const size_t setting_count = sizeof(settings) / sizeof(settings[0]);
+
+static const char *const yes[] = { "yes", "true", "1", "on" };
+static const char *const no[] = { "no", "false", "0", "off" };
+
+const struct setting *
+setting_find(const char *name, size_t len)
+{
+	for (size_t i = 0; i < setting_count; i++)
+		if (strlen(settings[i].name) == len &&
+		    memcmp(settings[i].name, name, len) == 0)
+			return &settings[i];
+	return NULL;
+}
+
+static void *
+field(struct config *c, const struct setting *s)
+{
+	return (char *)c + s->at;
+}
+
+static const void *
+field_const(const struct config *c, const struct setting *s)
+{
+	return (const char *)c + s->at;
+}
+
+static bool
+among(const char *const *words, size_t n, const char *text)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(words[i], text) == 0)
+			return true;
+	return false;
+}
+
+/* True if text is one of the blank-separated words. */
+static bool
+is_choice(const char *words, const char *text)
+{
+	size_t len = strlen(text);
+
+	for (const char *p = words; *p != '\0';) {
+		size_t n = strcspn(p, " ");
+
+		if (n == len && memcmp(p, text, n) == 0)
+			return true;
+		p += n;
+		p += strspn(p, " ");
+	}
+	return false;
+}
+
+static int
+put_string(struct config *c, const struct setting *s, const char *text,
+    struct err *e)
+{
+	char **at = field(c, s);
+	char *copy;
+
+	if ((copy = strdup(text)) == NULL)
+		return err_sys(e, ERR_RETRY, "%s", s->name);
+	setting_clear(c, s);
+	*at = copy;
+	return 0;
+}
+
+static int
+put_text(struct config *c, const struct setting *s, const char *text,
+    struct err *e)
+{
+	size_t len = strlen(text);
+
+	if (len < (size_t)s->min || len > (size_t)s->max) {
+		if (s->min > 0 && len == 0)
+			return err_set(e, ERR_INVALID,
+			    "%s is not set: %s", s->name, s->help);
+		return err_set(e, ERR_INVALID,
+		    "%s has %zu bytes, and %ld to %ld are allowed: %s",
+		    s->name, len, s->min, s->max, s->help);
+	}
+	return put_string(c, s, text, e);
+}
+
+static int
+put_number(struct config *c, const struct setting *s, const char *text,
+    struct err *e)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(text, &end, 10);
+	if (end == text || *end != '\0' || errno != 0 || n < s->min ||
+	    n > s->max)
+		return err_set(e, ERR_INVALID,
+		    "%s=%.60s is not a number from %ld to %ld: %s", s->name,
+		    text, s->min, s->max, s->help);
+	*(long *)field(c, s) = n;
+	return 0;
+}
+
+static int
+put_flag(struct config *c, const struct setting *s, const char *text,
+    struct err *e)
+{
+	bool on = among(yes, sizeof(yes) / sizeof(yes[0]), text);
+
+	if (!on && !among(no, sizeof(no) / sizeof(no[0]), text))
+		return err_set(e, ERR_INVALID,
+		    "%s=%.60s is neither yes nor no: %s", s->name, text,
+		    s->help);
+	*(bool *)field(c, s) = on;
+	return 0;
+}
+
+int
+setting_put(struct config *c, const struct setting *s, const char *text,
+    struct err *e)
+{
+	switch (s->kind) {
+	case SETTING_TEXT:
+	case SETTING_SECRET:
+		return put_text(c, s, text, e);
+	case SETTING_CHOICE:
+		if (!is_choice(s->choices, text))
+			return err_set(e, ERR_INVALID,
+			    "%s=%.60s is none of: %s (%s)", s->name, text,
+			    s->choices, s->help);
+		return put_string(c, s, text, e);
+	case SETTING_NUMBER:
+		return put_number(c, s, text, e);
+	case SETTING_FLAG:
+		return put_flag(c, s, text, e);
+	}
+	return err_set(e, ERR_BROKEN, "%s has no kind", s->name);
+}
+
+const char *
+setting_show(const struct config *c, const struct setting *s, char out[64])
+{
+	const void *at = field_const(c, s);
+	const char *text;
+
+	switch (s->kind) {
+	case SETTING_NUMBER:
+		(void)snprintf(out, 64, "%ld", *(const long *)at);
+		return out;
+	case SETTING_FLAG:
+		return *(const bool *)at ? "yes" : "no";
+	case SETTING_SECRET:
+		text = *(char *const *)at;
+		return text[0] != '\0' ? "(set)" : "(not set)";
+	case SETTING_TEXT:
+	case SETTING_CHOICE:
+		break;
+	}
+	return *(char *const *)at;
+}
+
+void
+setting_clear(struct config *c, const struct setting *s)
+{
+	char **at = field(c, s);
+
+	if (s->kind == SETTING_NUMBER || s->kind == SETTING_FLAG)
+		return;
+	if (s->kind == SETTING_SECRET && *at != NULL)
+		explicit_bzero(*at, strlen(*at));
+	free(*at);
+	*at = NULL;
+}
