@@ -15,4 +15,8 @@ libutil_a_SOURCES = \
 	src/util/json_write.c \
 	src/util/redact.c \
 	src/util/notify.c \
-	src/util/fault.c
+	src/util/fault.c \
+	src/util/proc.c \
+	src/util/proc_child.c \
+	src/util/proc_child.h \
+	src/util/proc_tree.c
