@@ -20,11 +20,11 @@
 struct fcgi;
 
 struct fcgi_options {
-	int listen_fd;            /* non-blocking from here on; 0 is fine */
-	int lifeline_fd;          /* readable or closed: leave; -1: none */
+	int listen_fd;             /* non-blocking from here on; 0 is fine */
+	int lifeline_fd;           /* readable or closed: leave; -1: none */
 	const sigset_t *idle_mask; /* signals let in only while idle (F1) */
-	size_t body_max;          /* bytes of a request body */
-	int io_timeout_s;         /* for one read or write on a connection */
+	size_t body_max;           /* bytes of a request body */
+	int io_timeout_s;          /* for one read or write on a connection */
 
 	/* Called when a request begins to be read, and when it is answered:
 	 * stamps of the scoreboard (F14). May be NULL. */
@@ -33,8 +33,13 @@ struct fcgi_options {
 	void *ctx;
 };
 
-int fcgi_open(struct fcgi **f, const struct fcgi_options *o, struct err *e)
-    MUST_CHECK;
+/*
+ * The caller has blocked its signals and installed its handlers (SIGTERM and
+ * SIGUSR1 among them, with SA_RESTART) before, or libfcgi puts its own there
+ * (F1). Needs encode_init().
+ */
+int fcgi_open(struct fcgi **f, const struct fcgi_options *o,
+    struct err *e) MUST_CHECK;
 
 /* What fcgi_wait() came back with. */
 enum fcgi_event {
@@ -62,6 +67,9 @@ bool fcgi_client_there(const struct fcgi *f);
  */
 int fcgi_answer(struct fcgi *f, const struct http_response *rs,
     struct err *e) MUST_CHECK;
+
+/* Status of the last answer, refusals by fcgi_wait() among them. */
+int fcgi_status(const struct fcgi *f);
 
 /* Closes kept connections and frees; the listener stays open. Takes NULL. */
 void fcgi_close(struct fcgi *f);

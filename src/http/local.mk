@@ -1,2 +1,8 @@
 noinst_LIBRARIES += libhttp.a
-libhttp_a_SOURCES =
+libhttp_a_SOURCES = \
+	src/http/decode.c \
+	src/http/fcgi.c \
+	src/http/fcgi_params.c \
+	src/http/fcgi_read.c \
+	src/http/fcgi_write.c \
+	src/http/http.c
