@@ -17,15 +17,18 @@ static const struct command {
 } commands[] = {
 	{ "serve", cmd_serve, false, "run everything: API workers and reaper" },
 	{ "api", cmd_api, false, "one FastCGI worker, on fd 0 or --socket" },
-	{ "reaper", cmd_reaper, false, "claim tasks and look after their runs" },
+	{ "reaper", cmd_reaper, false,
+	    "claim tasks and look after their runs" },
 	{ "spawner", cmd_spawner, true, "fork runners for a reaper" },
-	{ "run", cmd_run, false, "run one attempt from a spec, without a database" },
+	{ "run", cmd_run, false,
+	    "run one attempt from a spec, without a database" },
 	{ "migrate", cmd_migrate, false, "bring the database to this version" },
 	{ "keygen", cmd_keygen, false, "make the key pair that seals secrets" },
 	{ "check", cmd_check, false, "say what is in force and what is wrong" },
 	{ "user", cmd_user, false, "add, list, disable users; set passwords" },
 	{ "token", cmd_token, false, "make or revoke tokens for a user" },
-	{ "task", cmd_task, false, "start, follow and cancel tasks over the API" },
+	{ "task", cmd_task, false,
+	    "start, follow and cancel tasks over the API" },
 	{ "fault-points", cmd_fault_points, true, "list fault points" },
 };
 

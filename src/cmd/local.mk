@@ -1,2 +1,9 @@
 noinst_LIBRARIES += libcmd.a
-libcmd_a_SOURCES =
+libcmd_a_SOURCES = \
+	src/cmd/admin.c \
+	src/cmd/fault_points.c \
+	src/cmd/keygen.c \
+	src/cmd/migrate.c \
+	src/cmd/secret_input.c \
+	src/cmd/token.c \
+	src/cmd/user.c

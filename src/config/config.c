@@ -66,8 +66,7 @@ put_line(struct config *c, char *line, char *seen, struct err *e)
 		return err_set(e, ERR_INVALID, "there is no setting %.*s",
 		    len > 60 ? 60 : (int)len, line);
 	if (seen[s - settings]++ != 0)
-		return err_set(
-		    e, ERR_INVALID, "%s stands here again", s->name);
+		return err_set(e, ERR_INVALID, "%s stands here again", s->name);
 	return setting_put(c, s, trim_value(eq + 1), e);
 }
 
@@ -104,7 +103,7 @@ put_file(struct config *c, const char *path, bool must, struct err *e)
 			*e = (struct err){ 0 };
 			c->file = strdup("");
 			rc = c->file != NULL ? 0
-			                     : err_sys(e, ERR_RETRY, "config");
+					     : err_sys(e, ERR_RETRY, "config");
 		}
 		goto out;
 	}
@@ -132,7 +131,8 @@ put_environment(struct config *c, struct err *e)
 	for (size_t i = 0; i < setting_count; i++) {
 		const char *value = getenv(settings[i].name);
 
-		if (value != NULL && setting_put(c, &settings[i], value, e) == -1)
+		if (value != NULL &&
+		    setting_put(c, &settings[i], value, e) == -1)
 			return err_wrap(e, "environment");
 	}
 	return 0;
@@ -186,28 +186,31 @@ check_together(const struct config *c, struct err *e)
 	if (c->renew_s * 3 >= c->lease_s)
 		return err_set(e, ERR_INVALID,
 		    "RENEW_S=%ld is too long for LEASE_S=%ld: a lease must "
-		    "outlive three renewals", c->renew_s, c->lease_s);
+		    "outlive three renewals",
+		    c->renew_s, c->lease_s);
 	if (c->state_dir[0] != '/')
 		return err_set(e, ERR_INVALID,
 		    "STATE_DIR=%s is not an absolute path", c->state_dir);
 	if (!delays_valid(c->retry_delays_s))
 		return err_set(e, ERR_INVALID,
 		    "RETRY_DELAYS_S=%s is not numbers of seconds separated "
-		    "by commas", c->retry_delays_s);
+		    "by commas",
+		    c->retry_delays_s);
 	if (c->sandbox_life_s <
 	    c->clone_limit_s + c->agent_limit_s + c->command_limit_s)
 		return err_set(e, ERR_INVALID,
 		    "SANDBOX_LIFE_S=%ld is shorter than CLONE_TIMEOUT_S + "
 		    "AGENT_TIMEOUT_S + COMMAND_TIMEOUT_S = %ld",
-		    c->sandbox_life_s, c->clone_limit_s + c->agent_limit_s +
-		        c->command_limit_s);
+		    c->sandbox_life_s,
+		    c->clone_limit_s + c->agent_limit_s + c->command_limit_s);
 	if (c->db_socket[0] == '\0' && c->db_ca_file[0] == '\0' &&
 	    strcmp(c->db_host, "localhost") != 0 &&
 	    strcmp(c->db_host, "127.0.0.1") != 0 &&
 	    strcmp(c->db_host, "::1") != 0)
 		return err_set(e, ERR_INVALID,
 		    "DB_CA_FILE is not set: the password would go to %s "
-		    "unprotected", c->db_host);
+		    "unprotected",
+		    c->db_host);
 	return 0;
 }
 
@@ -259,8 +262,8 @@ config_print_json(const struct config *c, struct json_out *json)
 
 		json_name(json, s->name);
 		if (s->kind == SETTING_NUMBER)
-			json_int(json, strtol(setting_show(c, s, number),
-			    NULL, 10));
+			json_int(json,
+			    strtol(setting_show(c, s, number), NULL, 10));
 		else if (s->kind == SETTING_FLAG)
 			json_bool(json,
 			    strcmp(setting_show(c, s, number), "yes") == 0);

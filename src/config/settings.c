@@ -1,8 +1,8 @@
 #include "config/settings.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DAY_S 86400
@@ -190,11 +190,11 @@ put_text(struct config *c, const struct setting *s, const char *text,
 
 	if (len < (size_t)s->min || len > (size_t)s->max) {
 		if (s->min > 0 && len == 0)
-			return err_set(e, ERR_INVALID,
-			    "%s is not set: %s", s->name, s->help);
+			return err_set(e, ERR_INVALID, "%s is not set: %s",
+			    s->name, s->help);
 		return err_set(e, ERR_INVALID,
-		    "%s has %zu bytes, and %ld to %ld are allowed: %s",
-		    s->name, len, s->min, s->max, s->help);
+		    "%s has %zu bytes, and %ld to %ld are allowed: %s", s->name,
+		    len, s->min, s->max, s->help);
 	}
 	return put_string(c, s, text, e);
 }

@@ -1,0 +1,44 @@
+#ifndef CMD_ADMIN_H
+#define CMD_ADMIN_H
+
+#include <getopt.h>
+#include <stdbool.h>
+
+#include "config/config.h"
+#include "db/db.h"
+#include "store/user.h"
+#include "util/err.h"
+
+/*
+ * admin: what the administrator's commands (migrate, user, token, check,
+ * keygen) begin and end with.
+ */
+struct admin {
+	struct config cfg;
+	struct db *db;
+};
+
+/*
+ * Loads the configuration (config_path NULL: where config_load() looks) and
+ * makes a database handle; nothing is connected yet. On -1 nothing is left.
+ */
+int admin_open(struct admin *a, const char *config_path,
+    struct err *e) MUST_CHECK;
+void admin_close(struct admin *a); /* takes a zeroed struct */
+
+/* The user that a person named by id or e-mail address. */
+int admin_find_user(struct admin *a, const char *who, struct user_row *u,
+    struct err *e) MUST_CHECK;
+
+/* "taskmill COMMAND: text" on standard error; the exit status for e's kind. */
+int cmd_fail(const char *command, const struct err *e);
+
+/* The same for wrong usage: prints the usage text; returns EX_USAGE. */
+int cmd_usage(const char *usage);
+
+/* cmd/secret_input.c: a secret from the terminal (without echo) or, where
+ * standard input is none, its first line. out has room for size bytes. */
+int secret_input(char *out, size_t size, const char *prompt,
+    struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,80 @@
+#include "cmd/admin.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "util/encode.h"
+
+int
+admin_open(struct admin *a, const char *config_path, struct err *e)
+{
+	const struct config *c = &a->cfg;
+	struct db_options o;
+
+	memset(a, 0, sizeof(*a));
+	if (encode_init(e) == -1 || config_load(&a->cfg, config_path, e) == -1)
+		return -1;
+	o = (struct db_options){
+		.socket = c->db_socket,
+		.host = c->db_host,
+		.port = (unsigned int)c->db_port,
+		.name = c->db_name,
+		.user = c->db_user,
+		.password = c->db_password,
+		.ca_file = c->db_ca_file,
+	};
+	if (db_open(&a->db, &o, e) == -1) {
+		config_clear(&a->cfg);
+		return -1;
+	}
+	return 0;
+}
+
+void
+admin_close(struct admin *a)
+{
+	db_close(a->db);
+	a->db = NULL;
+	config_clear(&a->cfg);
+}
+
+int
+admin_find_user(struct admin *a, const char *who, struct user_row *u,
+    struct err *e)
+{
+	char id[UUID_TEXT];
+
+	if (uuid_read(id, who))
+		return user_find_by_id(a->db, id, u, e);
+	return user_find_by_email(a->db, who, u, e);
+}
+
+int
+cmd_fail(const char *command, const struct err *e)
+{
+	static const int status[] = {
+		[ERR_NONE] = EX_SOFTWARE,
+		[ERR_INVALID] = EX_DATAERR,
+		[ERR_UNKNOWN] = EX_NOPERM,
+		[ERR_DENIED] = EX_NOPERM,
+		[ERR_ABSENT] = EX_NOUSER,
+		[ERR_CONFLICT] = EX_DATAERR,
+		[ERR_RETRY] = EX_TEMPFAIL,
+		[ERR_BROKEN] = EX_SOFTWARE,
+	};
+	_Static_assert(sizeof(status) / sizeof(status[0]) == ERR_KIND_N,
+	    "every kind has its exit status");
+
+	(void)fprintf(stderr, "taskmill %s: %s\n", command, e->text);
+	if (strncmp(e->text, "configuration", strlen("configuration")) == 0)
+		return EX_CONFIG;
+	return status[e->kind];
+}
+
+int
+cmd_usage(const char *usage)
+{
+	(void)fputs(usage, stderr);
+	return EX_USAGE;
+}

@@ -1,0 +1,309 @@
+#include "cmd/cmd.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "auth/password.h"
+#include "cmd/admin.h"
+#include "util/encode.h"
+#include "util/json.h"
+
+static const char usage[] =
+    "usage: taskmill user add --email ADDRESS [--name NAME] [--id UUID] [--generate]\n"
+    "       taskmill user passwd [--generate] ADDRESS|ID\n"
+    "       taskmill user disable ADDRESS|ID\n"
+    "       taskmill user enable ADDRESS|ID\n"
+    "       taskmill user list [--json]\n\n"
+    "options for all: --config FILE, --json (machine-readable answers)\n\n"
+    "A password is asked for on the terminal, or read from the first line of\n"
+    "standard input; --generate makes one and prints it. A new password and\n"
+    "disabling revoke all of the user's refresh tokens.\n";
+
+struct user_args {
+	const char *config;
+	const char *email;
+	const char *name;
+	const char *id;
+	const char *who; /* the operand */
+	bool generate;
+	bool json;
+};
+
+struct new_password {
+	char text[PASSWORD_MAX_BYTES + 2];
+	char hash[PASSWORD_HASH_TEXT];
+};
+
+static void
+generate_password(struct new_password *p)
+{
+	static const char alphabet[] = "abcdefghijkmnpqrstuvwxyz23456789";
+	unsigned char random[20];
+
+	/* 32 letters: five bits a byte, without bias. */
+	random_fill(random, sizeof(random));
+	for (size_t i = 0; i < sizeof(random); i++)
+		p->text[i] = alphabet[random[i] % 32];
+	p->text[sizeof(random)] = '\0';
+	explicit_bzero(random, sizeof(random));
+}
+
+static int
+new_password(struct new_password *p, const struct admin *a,
+    const struct user_args *args, struct err *e)
+{
+	const struct password_cost cost = {
+		.passes = (unsigned int)a->cfg.password_passes,
+		.memory_bytes = (size_t)a->cfg.password_memory_mb << 20,
+	};
+
+	if (args->generate)
+		generate_password(p);
+	else if (secret_input(p->text, sizeof(p->text), "New password", e) ==
+	    -1)
+		return err_wrap(e, "password");
+	return password_hash(p->hash, p->text, strlen(p->text), &cost, e);
+}
+
+static void
+print_user(const struct user_args *args, const char *id, const char *email,
+    const struct new_password *p)
+{
+	struct buf b = BUF(4096);
+	struct json_out j;
+
+	if (!args->json) {
+		(void)printf("%s %s\n", id, email);
+		if (args->generate && p != NULL)
+			(void)printf("password: %s\n", p->text);
+		return;
+	}
+	json_start(&j, &b);
+	json_open(&j);
+	json_name_text(&j, "id", id);
+	json_name_text(&j, "email", email);
+	if (args->generate && p != NULL)
+		json_name_text(&j, "password", p->text);
+	json_close(&j);
+	if (buf_ok(&b))
+		(void)puts(b.data);
+	buf_wipe(&b);
+}
+
+static int
+user_cmd_add(struct admin *a, const struct user_args *args, struct err *e)
+{
+	struct new_password p = { 0 };
+	char id[UUID_TEXT];
+	int rc = -1;
+
+	if (args->email == NULL || strchr(args->email, '@') == NULL ||
+	    strlen(args->email) > 320)
+		return err_set(e, ERR_INVALID,
+		    "--email needs an address with an @ in it");
+	if (args->id == NULL)
+		uuid_new(id);
+	else if (!uuid_read(id, args->id))
+		return err_set(e, ERR_INVALID, "--id %.60s is no UUID",
+		    args->id);
+	if (new_password(&p, a, args, e) == -1 ||
+	    user_add(a->db, id, args->email, args->name, p.hash, e) == -1)
+		goto out;
+	print_user(args, id, args->email, &p);
+	rc = 0;
+out:
+	explicit_bzero(&p, sizeof(p));
+	return rc;
+}
+
+static int
+user_cmd_passwd(struct admin *a, const struct user_args *args, struct err *e)
+{
+	struct new_password p = { 0 };
+	struct user_row u;
+	int rc = -1;
+
+	if (admin_find_user(a, args->who, &u, e) == -1)
+		return -1;
+	if (new_password(&p, a, args, e) == -1 ||
+	    user_set_password(a->db, u.id, p.hash, e) == -1)
+		goto out;
+	print_user(args, u.id, u.email, &p);
+	rc = 0;
+out:
+	explicit_bzero(&p, sizeof(p));
+	return rc;
+}
+
+static int
+set_disabled(struct admin *a, const struct user_args *args, bool disabled,
+    struct err *e)
+{
+	struct user_row u;
+
+	if (admin_find_user(a, args->who, &u, e) == -1 ||
+	    user_set_disabled(a->db, u.id, disabled, e) == -1)
+		return -1;
+	print_user(args, u.id, u.email, NULL);
+	return 0;
+}
+
+static int
+user_cmd_disable(struct admin *a, const struct user_args *args, struct err *e)
+{
+	return set_disabled(a, args, true, e);
+}
+
+static int
+user_cmd_enable(struct admin *a, const struct user_args *args, struct err *e)
+{
+	return set_disabled(a, args, false, e);
+}
+
+static int
+list_row(void *ctx, const struct user_row *u, struct err *e)
+{
+	struct json_out *j = ctx;
+
+	(void)e;
+	if (j == NULL) {
+		(void)printf("%s  %-8s  %-32s  %s\n", u->id,
+		    u->disabled          ? "disabled"
+			: u->can_sign_in ? "active"
+					 : "no-login",
+		    u->created_at, u->email);
+		return 0;
+	}
+	json_open(j);
+	json_name_text(j, "id", u->id);
+	json_name_text(j, "email", u->email);
+	json_name_bool(j, "disabled", u->disabled);
+	json_name_bool(j, "can_sign_in", u->can_sign_in);
+	json_name_text(j, "created_at", u->created_at);
+	json_close(j);
+	return 0;
+}
+
+static int
+user_cmd_list(struct admin *a, const struct user_args *args, struct err *e)
+{
+	struct buf b = BUF((size_t)256 << 20);
+	struct json_out j;
+	int rc = -1;
+
+	if (!args->json)
+		return user_list(a->db, list_row, NULL, e);
+	json_start(&j, &b);
+	json_open_array(&j);
+	if (user_list(a->db, list_row, &j, e) == -1)
+		goto out;
+	json_close_array(&j);
+	if (!buf_ok(&b)) {
+		err_set(e, ERR_RETRY, "out of memory");
+		goto out;
+	}
+	(void)puts(b.data);
+	rc = 0;
+out:
+	buf_clear(&b);
+	return rc;
+}
+
+static const struct {
+	const char *name;
+	bool operand;
+	int (
+	    *run)(struct admin *a, const struct user_args *args, struct err *e);
+} actions[] = {
+	{ "add", false, user_cmd_add },
+	{ "passwd", true, user_cmd_passwd },
+	{ "disable", true, user_cmd_disable },
+	{ "enable", true, user_cmd_enable },
+	{ "list", false, user_cmd_list },
+};
+
+/* 0: go on; else an exit status + 1, so that EX_OK can be told. */
+static int
+read_args(int argc, char **argv, struct user_args *args)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "email", required_argument, NULL, 'e' },
+		{ "name", required_argument, NULL, 'n' },
+		{ "id", required_argument, NULL, 'i' },
+		{ "generate", no_argument, NULL, 'g' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (o) {
+		case 'c':
+			args->config = optarg;
+			break;
+		case 'e':
+			args->email = optarg;
+			break;
+		case 'n':
+			args->name = optarg;
+			break;
+		case 'i':
+			args->id = optarg;
+			break;
+		case 'g':
+			args->generate = true;
+			break;
+		case 'j':
+			args->json = true;
+			break;
+		case 'h':
+			(void)fputs(usage, stdout);
+			return EX_OK + 1;
+		default:
+			return cmd_usage(usage) + 1;
+		}
+	}
+	return 0;
+}
+
+static int
+run_action(size_t i, const struct user_args *args)
+{
+	struct err e = { 0 };
+	struct admin a;
+	int rc;
+
+	if (admin_open(&a, args->config, &e) == -1)
+		return cmd_fail("user", &e);
+	rc = actions[i].run(&a, args, &e);
+	admin_close(&a);
+	return rc == -1 ? cmd_fail("user", &e) : EX_OK;
+}
+
+int
+cmd_user(int argc, char **argv)
+{
+	struct user_args args = { 0 };
+	int left, stop;
+
+	if ((stop = read_args(argc, argv, &args)) != 0)
+		return stop - 1;
+	left = argc - optind;
+	if (left < 1)
+		return cmd_usage(usage);
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		if (strcmp(argv[optind], actions[i].name) != 0)
+			continue;
+		if (left != (actions[i].operand ? 2 : 1))
+			return cmd_usage(usage);
+		args.who = actions[i].operand ? argv[optind + 1] : NULL;
+		return run_action(i, &args);
+	}
+	return cmd_usage(usage);
+}
