@@ -34,9 +34,12 @@ struct db_options {
 	const char *ca_file; /* TCP: verify the server by it (C10); "" none */
 };
 
-/* Borrows what o points to for as long as the handle lives. */
-int db_open(struct db **db, const struct db_options *o, struct err *e)
-    MUST_CHECK;
+/*
+ * Borrows what o points to for as long as the handle lives. No member is NULL.
+ * TCP to another host than this one needs ca_file.
+ */
+int db_open(struct db **db, const struct db_options *o,
+    struct err *e) MUST_CHECK;
 void db_close(struct db *db); /* takes NULL */
 
 /* Connects now if there is no connection, and asks the server one thing. */
@@ -49,7 +52,13 @@ unsigned int db_generation(const struct db *db);
 uint64_t db_max_packet(const struct db *db);
 
 /* A bound value. Bytes are borrowed until the call returns. */
-enum db_arg_type { DB_NULL, DB_INT, DB_UINT, DB_TEXT, DB_BYTES };
+enum db_arg_type {
+	DB_NULL,
+	DB_INT,
+	DB_UINT,
+	DB_TEXT,
+	DB_BYTES
+};
 
 struct db_arg {
 	enum db_arg_type type;
@@ -75,12 +84,21 @@ struct db_done {
 };
 
 /* A statement without rows. done may be NULL. */
-int db_exec(struct db *db, const char *sql, const struct db_arg *args,
+int db_exec(struct db *db, const char *sql, const struct db_arg *args, size_t n,
+    struct db_done *done, struct err *e) MUST_CHECK;
+
+/*
+ * db_exec() of one statement outside a transaction that may be repeated as it
+ * is, because a second time changes nothing more: tried again as db_run() does.
+ */
+int db_exec_again(struct db *db, const char *sql, const struct db_arg *args,
     size_t n, struct db_done *done, struct err *e) MUST_CHECK;
 
 /*
  * A statement with rows. One result at a time; the statement's rows must be
- * given back with db_rows_end() before the next call on this handle.
+ * given back with db_rows_end() before the next call on this handle. A SELECT
+ * outside a transaction that finds its connection lost is repeated once on a
+ * new one.
  *
  *	if (db_query(db, "SELECT ...", DB_ARGS(a), &rows, e) == -1) ...
  *	while ((rc = db_next(rows, e)) == 1) ... db_col_int(rows, 0) ...
@@ -96,7 +114,8 @@ void db_rows_end(struct db_rows *rows);                      /* takes NULL */
 /*
  * Columns of the current row, counted from 0. Text is not NUL-terminated
  * except as db_col_text() gives it; all of it is good until the next
- * db_next() or db_rows_end(). A column of NULL reads as 0, "" or length 0.
+ * db_next() or db_rows_end(). A column of NULL reads as 0, "" or length 0; a
+ * column of an integer type has no text.
  */
 bool db_col_null(const struct db_rows *rows, unsigned int i);
 int64_t db_col_int(const struct db_rows *rows, unsigned int i);
@@ -112,7 +131,11 @@ const char *db_col_text(struct db_rows *rows, unsigned int i);
  * the answer to COMMIT was lost (C4), committed is asked on a new connection
  * whether the transaction's own marker row is there: 1 yes, 0 no (body runs
  * again), -1 could not find out. A transaction that may be repeated as it is
- * has committed NULL.
+ * has committed NULL. The old connection may still be busy with the COMMIT, so
+ * committed reads with LOCK IN SHARE MODE, which waits for it.
+ *
+ * A server that cannot be reached at all is ERR_RETRY at once. The body must
+ * stop at the first failure of a statement: what follows is refused.
  *
  * The last failure of finding out is ERR_RETRY with "outcome unknown" in it.
  */

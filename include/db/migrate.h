@@ -18,8 +18,7 @@
 #define SCHEMA_VERSION 1
 
 /* Called for each file applied. */
-typedef void migrate_report(void *ctx, unsigned int version,
-    const char *name);
+typedef void migrate_report(void *ctx, unsigned int version, const char *name);
 
 /*
  * Applies what is missing. *applied is their number, 0 when the schema was
@@ -29,7 +28,7 @@ int migrate_run(struct db *db, const char *dir, unsigned int *applied,
     migrate_report *report, void *ctx, struct err *e) MUST_CHECK;
 
 /* The newest version that is applied in full; 0 for an empty database. */
-int migrate_version(struct db *db, unsigned int *version, struct err *e)
-    MUST_CHECK;
+int migrate_version(struct db *db, unsigned int *version,
+    struct err *e) MUST_CHECK;
 
 #endif
