@@ -134,7 +134,6 @@ const char *config_mode(const struct config *c);
  * Delay before try number tries (1 first) from RETRY_DELAYS_S, in ms; the
  * last number serves for all later ones.
  */
-unsigned int config_retry_delay_ms(const struct config *c,
-    unsigned int tries);
+unsigned int config_retry_delay_ms(const struct config *c, unsigned int tries);
 
 #endif

@@ -43,8 +43,8 @@ err_sys(struct err *e, enum err_kind kind, const char *fmt, ...)
 	(void)vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
 	used = strlen(e->text);
-	(void)snprintf(
-	    e->text + used, sizeof(e->text) - used, ": %s", strerror(saved));
+	(void)snprintf(e->text + used, sizeof(e->text) - used, ": %s",
+	    strerror(saved));
 	return -1;
 }
 
@@ -60,8 +60,7 @@ err_wrap(struct err *e, const char *fmt, ...)
 	(void)vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
 	used = strlen(e->text);
-	(void)snprintf(
-	    e->text + used, sizeof(e->text) - used, ": %.*s",
+	(void)snprintf(e->text + used, sizeof(e->text) - used, ": %.*s",
 	    (int)(sizeof(e->text) - used), inner);
 	return -1;
 }
