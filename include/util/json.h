@@ -68,6 +68,9 @@ enum json_got json_get_array(struct json_object *o, const char *name,
 
 bool json_is_object(struct json_object *o);
 
+/* Name of member i of object o, in the text's order; NULL behind the last. */
+const char *json_member_name(struct json_object *o, size_t i);
+
 /* String number i of array a, borrowed; NULL if it is not there or no string. */
 const char *json_array_string(struct json_object *a, size_t i);
 size_t json_array_size(struct json_object *a);

@@ -2,6 +2,7 @@
 /* json-c has a type of the name of one of our functions; nobody needs it. */
 #define json_bool json_c_bool
 #include <json-c/json_object.h>
+#include <json-c/json_object_iterator.h>
 #include <json-c/json_tokener.h>
 #undef json_bool
 #include <limits.h>
@@ -201,4 +202,20 @@ json_member_falsy(struct json_object *o, const char *name)
 	if (!json_is_object(o) || !json_object_object_get_ex(o, name, &member))
 		return true;
 	return json_falsy(member);
+}
+
+const char *
+json_member_name(struct json_object *o, size_t i)
+{
+	struct json_object_iterator it, end;
+
+	if (!json_is_object(o))
+		return NULL;
+	it = json_object_iter_begin(o);
+	end = json_object_iter_end(o);
+	for (; !json_object_iter_equal(&it, &end); json_object_iter_next(&it)) {
+		if (i-- == 0)
+			return json_object_iter_peek_name(&it);
+	}
+	return NULL;
 }
