@@ -52,7 +52,10 @@ int spool_writer_open(struct spool_writer **w, int dirfd,
     const struct redact *redact, size_t output_max, struct err *e) MUST_CHECK;
 void spool_writer_close(struct spool_writer *w); /* takes NULL */
 
-/* {"step":name,"state":"started|done|failed", ...extra members (JSON, or NULL)} */
+/*
+ * {"step":name,"state":"started|done|failed"}; extra_json: more members, as
+ * they stand between braces ("\"took_ms\":7"), or NULL.
+ */
 int spool_step(struct spool_writer *w, const char *name, const char *state,
     const char *extra_json, struct err *e) MUST_CHECK;
 

@@ -1,0 +1,10 @@
+check_PROGRAMS += test_spool test_result
+TESTS += test_spool test_result
+spool_test_libs = libspool.a libutil.a $(JSONC_LIBS) $(SODIUM_LIBS) \
+	$(CMOCKA_LIBS)
+test_spool_SOURCES = tests/unit/spool/test_spool.c \
+	tests/unit/spool/folder.c tests/unit/spool/folder.h
+test_spool_LDADD = $(spool_test_libs)
+test_result_SOURCES = tests/unit/spool/test_result.c \
+	tests/unit/spool/folder.c tests/unit/spool/folder.h
+test_result_LDADD = $(spool_test_libs)
