@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libcmd.a
 libcmd_a_SOURCES = \
 	src/cmd/admin.c \
+	src/cmd/check.c \
 	src/cmd/fault_points.c \
 	src/cmd/keygen.c \
 	src/cmd/migrate.c \

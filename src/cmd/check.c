@@ -1,0 +1,430 @@
+#include "cmd/cmd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <linux/magic.h>
+
+#include "agents/agent.h"
+#include "auth/seal.h"
+#include "cmd/admin.h"
+#include "db/migrate.h"
+#include "exec/sandbox.h"
+#include "store/machine.h"
+#include "util/json.h"
+
+static const char usage[] =
+    "usage: taskmill check [--json] [--config FILE]\n\n"
+    "Says which mode and which settings are in force (secrets masked), and\n"
+    "tries what the service depends on: database, schema, keys, state folder,\n"
+    "sandbox, agents, reaper. Exit status: 0 all is well (warnings may be\n"
+    "there), 69 something is wrong, 78 the configuration is.\n";
+
+enum verdict {
+	CHECK_OK,
+	CHECK_WARN,
+	CHECK_FAIL
+};
+
+static const char *const verdict_names[] = {
+	[CHECK_OK] = "ok",
+	[CHECK_WARN] = "warn",
+	[CHECK_FAIL] = "fail",
+};
+
+/* One line of the report; detail tells what to do when it is not ok. */
+struct finding {
+	enum verdict verdict;
+	char detail[640];
+};
+
+struct report {
+	struct admin *a;
+	bool database_there;
+};
+
+static void find(struct finding *f, enum verdict v, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void
+find(struct finding *f, enum verdict v, const char *fmt, ...)
+{
+	va_list ap;
+
+	f->verdict = v;
+	va_start(ap, fmt);
+	(void)vsnprintf(f->detail, sizeof(f->detail), fmt, ap);
+	va_end(ap);
+}
+
+/* True if others may read the configuration, which holds secrets. */
+static bool
+readable_by_all(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0;
+}
+
+static void
+check_config(struct report *r, struct finding *f)
+{
+	const struct config *c = &r->a->cfg;
+
+	if (c->file[0] == '\0')
+		find(f, CHECK_WARN,
+		    "there is no configuration file; defaults and the "
+		    "environment are in force");
+	else if (readable_by_all(c->file))
+		find(f, CHECK_WARN,
+		    "%s can be read by every user of this machine and holds "
+		    "secrets: chmod o-r it",
+		    c->file);
+	else
+		find(f, CHECK_OK, "%s", c->file);
+}
+
+static void
+check_mode(struct report *r, struct finding *f)
+{
+	const struct config *c = &r->a->cfg;
+
+	find(f, CHECK_OK, "%s: %s", config_mode(c),
+	    strcmp(c->simulation_agents, "cli") == 0
+		? "E2B_API_KEY is not set; real agent command lines run in "
+		  "the local sandbox"
+		: "E2B_API_KEY is not set; a simulated agent runs in the "
+		  "local sandbox");
+}
+
+static int
+durable(struct report *r, bool *yes, struct err *e)
+{
+	struct db_rows *rows = NULL;
+	int rc;
+
+	if (db_query(r->a->db,
+		"SELECT @@innodb_flush_log_at_trx_commit = 1 AND"
+		" @@innodb_doublewrite = 1 AND"
+		" (@@log_bin = 0 OR @@sync_binlog = 1)",
+		DB_NO_ARGS, &rows, e) == -1)
+		return -1;
+	rc = db_next(rows, e);
+	if (rc == 1)
+		*yes = db_col_int(rows, 0) != 0;
+	db_rows_end(rows);
+	return rc == 1 ? 0 : -1;
+}
+
+static void
+check_database(struct report *r, struct finding *f)
+{
+	const struct config *c = &r->a->cfg;
+	struct err e = { 0 };
+	bool yes = false;
+
+	if (db_ping(r->a->db, &e) == -1 || durable(r, &yes, &e) == -1) {
+		find(f, CHECK_FAIL, "%s", e.text);
+		return;
+	}
+	r->database_there = true;
+	if (!yes)
+		find(f, CHECK_WARN,
+		    "reachable, but it may lose what it acknowledged: set "
+		    "innodb_flush_log_at_trx_commit=1, innodb_doublewrite=ON, "
+		    "sync_binlog=1");
+	else if (db_max_packet(r->a->db) < (uint64_t)c->patch_max_bytes * 2)
+		find(f, CHECK_WARN,
+		    "max_allowed_packet is %llu MiB, so patches near "
+		    "PATCH_MAX_BYTES (%ld MiB) do not fit: raise it to twice "
+		    "that, or lower the setting",
+		    (unsigned long long)(db_max_packet(r->a->db) >> 20),
+		    c->patch_max_bytes >> 20);
+	else
+		find(f, CHECK_OK, "%s is reachable and durable", c->db_name);
+}
+
+static void
+check_schema(struct report *r, struct finding *f)
+{
+	struct err e = { 0 };
+	unsigned int version;
+
+	if (!r->database_there)
+		find(f, CHECK_FAIL, "unknown without the database");
+	else if (migrate_version(r->a->db, &version, &e) == -1)
+		find(f, CHECK_FAIL, "%s", e.text);
+	else if (version < SCHEMA_VERSION)
+		find(f, CHECK_FAIL,
+		    "version %u, and %d is needed: taskmill migrate", version,
+		    SCHEMA_VERSION);
+	else
+		find(f, CHECK_OK, "version %u", version);
+}
+
+static void
+check_keys(struct report *r, struct finding *f)
+{
+	struct seal_secret *secret = NULL;
+	struct seal_public key;
+	struct err e = { 0 };
+	char dir[256];
+
+	(void)snprintf(dir, sizeof(dir), "%s/keys", r->a->cfg.state_dir);
+	if (seal_public_load(&key, dir, &e) == -1)
+		find(f, CHECK_FAIL, "%s: %s", e.text,
+		    e.kind == ERR_ABSENT ? "taskmill keygen" : "see keys");
+	else if (seal_secret_load(&secret, dir, key.key_id, &e) == -1)
+		find(f, CHECK_FAIL,
+		    "%s; without it waiting tasks fail with secret_lost",
+		    e.text);
+	else
+		find(f, CHECK_OK, "tokens are sealed with key %s", key.key_id);
+	seal_secret_free(secret);
+}
+
+/* Locks and sockets are doubtful on network file systems (S7). */
+static bool
+is_network_fs(long type)
+{
+	return type == NFS_SUPER_MAGIC || type == SMB_SUPER_MAGIC ||
+	    type == CODA_SUPER_MAGIC || type == AFS_SUPER_MAGIC;
+}
+
+static void
+check_state(struct report *r, struct finding *f)
+{
+	const struct config *c = &r->a->cfg;
+	unsigned long long free_mb;
+	struct statfs fs;
+
+	if (statfs(c->state_dir, &fs) == -1) {
+		find(f, CHECK_FAIL, "%s: %s", c->state_dir, strerror(errno));
+		return;
+	}
+	free_mb = ((unsigned long long)fs.f_bavail *
+		      (unsigned long long)fs.f_bsize) >>
+	    20;
+	if (access(c->state_dir, W_OK) == -1)
+		find(f, CHECK_FAIL, "%s: %s", c->state_dir, strerror(errno));
+	else if (is_network_fs((long)fs.f_type))
+		find(f, CHECK_FAIL,
+		    "%s is on a network file system, where locks cannot be "
+		    "trusted: put STATE_DIR on a local disk",
+		    c->state_dir);
+	else if (free_mb < (unsigned long long)c->disk_reserve_mb)
+		find(f, CHECK_FAIL,
+		    "%s has %llu MiB free; below DISK_RESERVE_MB=%ld no task "
+		    "is started",
+		    c->state_dir, free_mb, c->disk_reserve_mb);
+	else
+		find(f, CHECK_OK, "%s, %llu MiB free", c->state_dir, free_mb);
+}
+
+static void
+check_sandbox(struct report *r, struct finding *f)
+{
+	const struct config *c = &r->a->cfg;
+	const struct sandbox_spec spec = {
+		.kind = "local",
+		.name = "check",
+		.dir = c->sandbox_dir,
+		.isolation = c->simulation_isolation,
+		.user = c->sandbox_user,
+		.limits = {
+			.memory_mb = c->sandbox_memory_mb,
+			.processes = c->sandbox_processes,
+			.open_files = c->sandbox_open_files,
+			.file_mb = c->sandbox_file_mb,
+			.cpu_s = c->sandbox_cpu_s,
+		},
+		.life_s = 30,
+	};
+	struct err e = { 0 };
+	char how[400];
+
+	if (sandbox_probe(&spec, how, sizeof(how), &e) == -1)
+		find(f, CHECK_FAIL, "%s", e.text);
+	else if (strcmp(c->simulation_isolation, "none") == 0)
+		find(f, CHECK_WARN,
+		    "SIMULATION_ISOLATION=none: agents run as this user and "
+		    "can read what this user can (%s)",
+		    how);
+	else
+		find(f, CHECK_OK, "%s", how);
+}
+
+static void
+check_agents(struct report *r, struct finding *f)
+{
+	struct agent_list list = { 0 };
+	struct err e = { 0 };
+	char names[400] = "";
+	size_t used = 0;
+
+	if (agent_list_read(&list, r->a->cfg.share_dir, &e) == -1) {
+		find(f, CHECK_FAIL, "%s", e.text);
+		return;
+	}
+	for (size_t i = 0; i < list.count && used < sizeof(names); i++)
+		if (!list.agents[i].hidden)
+			used += (size_t)snprintf(names + used,
+			    sizeof(names) - used, "%s%s", used > 0 ? ", " : "",
+			    list.agents[i].name);
+	if (used == 0)
+		find(f, CHECK_FAIL, "there is none in %s/agents",
+		    r->a->cfg.share_dir);
+	else
+		find(f, CHECK_OK, "%s", names);
+	agent_list_clear(&list);
+}
+
+static void
+check_reaper(struct report *r, struct finding *f)
+{
+	struct err e = { 0 };
+	double age_s;
+
+	if (!r->database_there)
+		find(f, CHECK_WARN, "unknown without the database");
+	else if (machine_age_s(r->a->db, &age_s, &e) == -1)
+		find(f, CHECK_WARN, "%s", e.text);
+	else if (age_s < 0)
+		find(f, CHECK_WARN, "none was ever here: start taskmill serve");
+	else if (age_s > 10)
+		find(f, CHECK_WARN,
+		    "none has been heard of for %.0f s: tasks wait until "
+		    "taskmill serve runs",
+		    age_s);
+	else
+		find(f, CHECK_OK, "last heard of %.1f s ago", age_s);
+}
+
+/* In this order: check_database() tells the later ones whether to ask. */
+static const struct {
+	const char *name;
+	void (*run)(struct report *r, struct finding *f);
+} checks[] = {
+	{ "configuration", check_config },
+	{ "mode", check_mode },
+	{ "database", check_database },
+	{ "schema", check_schema },
+	{ "keys", check_keys },
+	{ "state", check_state },
+	{ "sandbox", check_sandbox },
+	{ "agents", check_agents },
+	{ "reaper", check_reaper },
+};
+
+#define CHECK_N (sizeof(checks) / sizeof(checks[0]))
+
+static void
+print_text(const struct admin *a, const struct finding found[CHECK_N])
+{
+	struct buf b = BUF(256 * 1024);
+
+	config_print_text(&a->cfg, &b);
+	if (buf_ok(&b) && b.len > 0)
+		(void)printf("%s\n", b.data);
+	buf_clear(&b);
+	for (size_t i = 0; i < CHECK_N; i++)
+		(void)printf("%-4s  %-13s  %s\n",
+		    verdict_names[found[i].verdict], checks[i].name,
+		    found[i].detail);
+}
+
+static void
+print_json(const struct admin *a, const struct finding found[CHECK_N],
+    bool well)
+{
+	struct buf b = BUF(256 * 1024);
+	struct json_out j;
+
+	json_start(&j, &b);
+	json_open(&j);
+	json_name_bool(&j, "ok", well);
+	json_name_text(&j, "mode", config_mode(&a->cfg));
+	json_name_text(&j, "config_file", a->cfg.file);
+	json_name(&j, "checks");
+	json_open(&j);
+	for (size_t i = 0; i < CHECK_N; i++) {
+		json_name(&j, checks[i].name);
+		json_open(&j);
+		json_name_text(&j, "verdict", verdict_names[found[i].verdict]);
+		json_name_text(&j, "detail", found[i].detail);
+		json_close(&j);
+	}
+	json_close(&j);
+	json_name(&j, "settings");
+	config_print_json(&a->cfg, &j);
+	json_close(&j);
+	if (buf_ok(&b))
+		(void)puts(b.data);
+	buf_clear(&b);
+}
+
+static int
+check(const char *config, bool json)
+{
+	struct finding found[CHECK_N];
+	struct err e = { 0 };
+	bool well = true;
+	struct admin a;
+	struct report r = { .a = &a };
+
+	if (admin_open(&a, config, &e) == -1)
+		return cmd_fail("check", &e);
+	for (size_t i = 0; i < CHECK_N; i++) {
+		find(&found[i], CHECK_FAIL, "not looked at");
+		checks[i].run(&r, &found[i]);
+		if (found[i].verdict == CHECK_FAIL)
+			well = false;
+	}
+	if (json)
+		print_json(&a, found, well);
+	else
+		print_text(&a, found);
+	admin_close(&a);
+	return well ? EX_OK : EX_UNAVAILABLE;
+}
+
+int
+cmd_check(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *config = NULL;
+	bool json = false;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (o) {
+		case 'h':
+			(void)fputs(usage, stdout);
+			return EX_OK;
+		case 'c':
+			config = optarg;
+			break;
+		case 'j':
+			json = true;
+			break;
+		default:
+			return cmd_usage(usage);
+		}
+	}
+	if (optind != argc)
+		return cmd_usage(usage);
+	return check(config, json);
+}
