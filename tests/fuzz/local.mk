@@ -1,0 +1,31 @@
+# libFuzzer targets, built by "make fuzzers" after configure --enable-fuzzers
+# CC=clang, and run by script/fuzz. A new one is a fuzz_NAME.c here, its name
+# in FUZZ_TARGETS, two lines below, and a seed corpus in corpus/fuzz_NAME/.
+FUZZ_TARGETS = fuzz_json fuzz_jwt fuzz_redact fuzz_url
+FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
+
+if FUZZERS
+EXTRA_PROGRAMS += $(FUZZ_TARGETS)
+
+fuzz_json_SOURCES = tests/fuzz/fuzz_json.c
+fuzz_json_LDFLAGS = $(FUZZ_LINK)
+fuzz_json_LDADD = libutil.a $(SYSTEM_LIBS)
+
+fuzz_jwt_SOURCES = tests/fuzz/fuzz_jwt.c
+fuzz_jwt_LDFLAGS = $(FUZZ_LINK)
+fuzz_jwt_LDADD = libauth.a libutil.a $(SYSTEM_LIBS)
+
+fuzz_redact_SOURCES = tests/fuzz/fuzz_redact.c
+fuzz_redact_LDFLAGS = $(FUZZ_LINK)
+fuzz_redact_LDADD = libutil.a $(SYSTEM_LIBS)
+
+fuzz_url_SOURCES = tests/fuzz/fuzz_url.c
+fuzz_url_LDFLAGS = $(FUZZ_LINK)
+fuzz_url_LDADD = librepo.a libutil.a $(SYSTEM_LIBS)
+
+# For script/fuzz; Makefile.am has the rule that builds them all.
+fuzz-list:
+	@printf '%s\n' $(FUZZ_TARGETS)
+CLEANFILES += $(FUZZ_TARGETS)
+endif
+EXTRA_DIST += tests/fuzz/corpus
