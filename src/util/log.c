@@ -64,6 +64,9 @@ stamp(char *line, size_t size, enum log_level level)
 	return n < 0 ? 0 : (size_t)n;
 }
 
+static void emit(enum log_level level, const struct err *e, const char *fmt,
+    va_list ap) __attribute__((format(printf, 3, 0)));
+
 static void
 emit(enum log_level level, const struct err *e, const char *fmt, va_list ap)
 {
