@@ -1,2 +1,20 @@
 noinst_LIBRARIES += libapi.a
-libapi_a_SOURCES =
+libapi_a_SOURCES = \
+	src/api/answer.c \
+	src/api/answer.h \
+	src/api/api.c \
+	src/api/body.c \
+	src/api/body.h \
+	src/api/call.h \
+	src/api/events.c \
+	src/api/health.c \
+	src/api/routes.c \
+	src/api/routes.h \
+	src/api/seat.c \
+	src/api/seat.h \
+	src/api/sessions.c \
+	src/api/start_input.c \
+	src/api/start_input.h \
+	src/api/status.c \
+	src/api/task_read.c \
+	src/api/tasks.c

@@ -1,0 +1,104 @@
+#include "api/answer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "util/clock.h"
+#include "util/log.h"
+
+/* An answer's memory that a worker keeps for the next request. */
+#define KEEP_BYTES ((size_t)256 * 1024)
+
+#define RETRY_AFTER_S "5"
+
+/* What a kind of error means to the client. text NULL: the error's own. */
+static const struct {
+	int status;
+	const char *text;
+} answers[] = {
+	[ERR_NONE] = { 500, "Internal server error" },
+	[ERR_INVALID] = { 400, NULL },
+	[ERR_UNKNOWN] = { 401, NULL },
+	[ERR_DENIED] = { 403, NULL },
+	[ERR_ABSENT] = { 404, NULL },
+	[ERR_CONFLICT] = { 409, "Conflict with another request" },
+	[ERR_RETRY] = { 503, "Service unavailable" },
+	[ERR_BROKEN] = { 500, "Internal server error" },
+};
+
+_Static_assert(sizeof(answers) / sizeof(answers[0]) == ERR_KIND_N,
+    "every kind of error has its answer");
+
+int
+call_refuse(struct call *c, int status, const char *text)
+{
+	http_response_error(c->rs, status, text);
+	return 0;
+}
+
+int
+call_refuse_for(struct call *c, unsigned int retry_after_s, const char *text)
+{
+	char seconds[16];
+
+	snprintf(seconds, sizeof(seconds), "%u", retry_after_s);
+	http_response_header(c->rs, "Retry-After", seconds);
+	return call_refuse(c, 429, text);
+}
+
+bool
+call_client_there(const struct call *c)
+{
+	return c->api->client_there == NULL ||
+	    c->api->client_there(c->api->client_ctx);
+}
+
+void
+answer_error(struct call *c, const struct err *e)
+{
+	enum err_kind kind = e->kind < ERR_KIND_N ? e->kind : ERR_NONE;
+	const char *text = answers[kind].text;
+
+	if (text != NULL)
+		log_err(kind == ERR_RETRY ? LOG_WARN : LOG_ERROR, e,
+		    "request-failed id=%s path=" LOG_STR, c->rq->request_id,
+		    log_str(c->rq->path));
+	if (kind == ERR_UNKNOWN)
+		http_response_header(c->rs, "WWW-Authenticate", "Bearer");
+	if (kind == ERR_RETRY)
+		http_response_header(c->rs, "Retry-After", RETRY_AFTER_S);
+	http_response_error(c->rs, answers[kind].status,
+	    text != NULL ? text : e->text);
+}
+
+void
+answer_begin(struct call *c)
+{
+	/* One large diff must not make the worker large for good. */
+	if (c->rs->body.cap > KEEP_BYTES)
+		http_response_clear(c->rs);
+	http_response_header(c->rs, "Cache-Control", "no-store");
+	http_response_header(c->rs, "X-Request-Id", c->rq->request_id);
+}
+
+void
+answer_end(struct call *c, int64_t began_us)
+{
+	int64_t took_us;
+
+	if (!buf_ok(&c->rs->body)) {
+		struct err e = { 0 };
+
+		err_set(&e, ERR_BROKEN,
+		    "the answer is too large or memory "
+		    "ran out");
+		answer_error(c, &e);
+	}
+	took_us = clock_mono_us() - began_us;
+	log_line(LOG_INFO,
+	    "request id=%s method=%s path=" LOG_STR " status=%d ms=%" PRId64
+	    ".%03d user=%s",
+	    c->rq->request_id, http_method_name(c->rq->method),
+	    log_str(c->rq->path), c->rs->status, took_us / 1000,
+	    (int)(took_us % 1000), c->user_id[0] != '\0' ? c->user_id : "-");
+}

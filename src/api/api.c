@@ -1,0 +1,189 @@
+#include "api/api.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/answer.h"
+#include "api/body.h"
+#include "api/call.h"
+#include "api/routes.h"
+#include "auth/bearer.h"
+#include "store/user.h"
+#include "util/clock.h"
+#include "util/file.h"
+#include "util/log.h"
+
+#define TOKENS_REMEMBERED 256 /* per worker; some 25 KiB */
+#define OPENAPI_MAX ((size_t)1024 * 1024)
+
+/* The description of the API is a convenience: without it all else works. */
+static void
+read_openapi(struct api *a)
+{
+	struct err e = { 0 };
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/openapi.json", a->cfg->share_dir);
+	a->openapi.max = OPENAPI_MAX;
+	if (file_read(AT_FDCWD, path, &a->openapi, &e) == 0)
+		return;
+	log_err(LOG_WARN, &e, "no-openapi path=" LOG_STR, log_str(path));
+	buf_clear(&a->openapi);
+}
+
+static void
+copy_settings(struct api *a)
+{
+	const struct config *cfg = a->cfg;
+
+	a->jwt.secret = cfg->jwt_secret;
+	a->jwt.secret_len = strlen(cfg->jwt_secret);
+	a->jwt.leeway_s = (int)cfg->jwt_leeway_s;
+	a->db_options.socket = cfg->db_socket;
+	a->db_options.host = cfg->db_host;
+	a->db_options.port = (unsigned int)cfg->db_port;
+	a->db_options.name = cfg->db_name;
+	a->db_options.user = cfg->db_user;
+	a->db_options.password = cfg->db_password;
+	a->db_options.ca_file = cfg->db_ca_file;
+}
+
+int
+api_new(struct api **api, const struct config *cfg, struct scoreboard *board,
+    struct err *e)
+{
+	struct api *a;
+	int rc = -1;
+
+	*api = NULL;
+	if ((a = calloc(1, sizeof(*a))) == NULL)
+		return err_sys(e, ERR_RETRY, "api");
+	a->cfg = cfg;
+	a->board = board;
+	copy_settings(a);
+	if (encode_init(e) == -1 || jwt_key_check(&a->jwt, e) == -1)
+		goto out;
+	if (token_cache_new(&a->tokens, TOKENS_REMEMBERED, e) == -1)
+		goto out;
+	if (agent_list_read(&a->agents, cfg->share_dir, e) == -1)
+		goto out;
+	if (poke_open(&a->poke, cfg->state_dir, e) == -1)
+		goto out;
+	if (db_open(&a->db, &a->db_options, e) == -1)
+		goto out;
+	read_openapi(a);
+	*api = a;
+	a = NULL;
+	rc = 0;
+out:
+	api_free(a);
+	return rc;
+}
+
+void
+api_free(struct api *api)
+{
+	if (api == NULL)
+		return;
+	db_close(api->db);
+	poke_close(api->poke);
+	agent_list_clear(&api->agents);
+	token_cache_free(api->tokens);
+	buf_clear(&api->openapi);
+	free(api);
+}
+
+void
+api_set_client_check(struct api *api, bool (*there)(void *ctx), void *ctx)
+{
+	api->client_there = there;
+	api->client_ctx = ctx;
+}
+
+/* Who asks: contract 2.2, in its order. */
+static int
+authenticate(struct call *c, struct err *e)
+{
+	struct jwt_want want = { &c->api->jwt, JWT_ACCESS };
+	struct jwt_text token;
+	struct jwt_claims claims;
+
+	if (bearer_read(&token, c->rq->authorization, e) == -1)
+		return -1;
+	if (token_cache_verify(c->api->tokens, &claims, &want, &token, e) == -1)
+		return -1;
+	if ((c->route->flags & NEED_USER) != 0 &&
+	    user_check(c->api->db, claims.user_id, e) == -1)
+		return -1;
+	memcpy(c->user_id, claims.user_id, sizeof(c->user_id));
+	return 0;
+}
+
+/* Returns 1 with c->body, 0 when the body was refused, -1 with *e. */
+static int
+take_body(struct call *c, struct err *e)
+{
+	const struct http_request *rq = c->rq;
+
+	if (!body_type_is_json(rq->content_type)) {
+		call_refuse(c, 415, "Content-Type must be application/json");
+		return 0;
+	}
+	if (body_read(&c->body, rq->body, rq->body_len, e) == -1)
+		return -1;
+	if (c->body == NULL && (c->route->flags & NEED_DATA) != 0)
+		return err_set(e, ERR_INVALID, "No data provided");
+	return 1;
+}
+
+static int
+run(struct call *c, struct err *e)
+{
+	unsigned int flags = c->route->flags;
+	int go_on = 1;
+
+	if ((flags & (NEED_USER | NEED_TOKEN)) != 0 && authenticate(c, e) == -1)
+		return -1;
+	if ((flags & NEED_BODY) != 0 && (go_on = take_body(c, e)) == -1)
+		return -1;
+	return go_on ? c->route->run(c, e) : 0;
+}
+
+/* No endpoint for this path and method. */
+static void
+turn_away(struct call *c, enum route_found found)
+{
+	char allow[ROUTE_ALLOW_MAX];
+
+	if (found == ROUTE_ABSENT) {
+		call_refuse(c, 404, "Not found");
+		return;
+	}
+	route_allow(c->rq->path, allow);
+	http_response_header(c->rs, "Allow", allow);
+	if (c->rq->method == HTTP_OPTIONS)
+		c->rs->status = 204; /* D6: no other origin is allowed in */
+	else
+		call_refuse(c, 405, "Method not allowed");
+}
+
+void
+api_handle(struct api *api, const struct http_request *rq,
+    struct http_response *rs)
+{
+	struct call c = { .api = api, .rq = rq, .rs = rs };
+	int64_t began_us = clock_mono_us();
+	struct err e = { 0 };
+	enum route_found found;
+
+	answer_begin(&c);
+	found = route_find(rq->method, rq->path, &c.route, &c.id);
+	if (found != ROUTE_FOUND)
+		turn_away(&c, found);
+	else if (run(&c, &e) == -1)
+		answer_error(&c, &e);
+	answer_end(&c, began_us);
+	json_free(c.body);
+}

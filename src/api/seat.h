@@ -1,0 +1,23 @@
+#ifndef API_SEAT_H
+#define API_SEAT_H
+
+#include "util/err.h"
+
+/*
+ * seat: how many processes of this machine may do one costly thing at a time.
+ *
+ * A seat is a lock file, STATE_DIR/<what>.<n>.lock, and not a counter in
+ * shared memory: a worker that is killed while it sits gives its seat back at
+ * that moment, and workers that share no memory (started by a web server)
+ * are counted all the same.
+ */
+
+/*
+ * Takes one of count seats without waiting. Returns a descriptor to be given
+ * to seat_leave(); -2 when all are taken; -1 with *e for a fault.
+ */
+int seat_take(const char *state_dir, const char *what, long count,
+    struct err *e) MUST_CHECK;
+void seat_leave(int fd); /* takes -1 */
+
+#endif

@@ -1,0 +1,371 @@
+/* What a user reads of his tasks: contract 3.2 to 3.4 and 3.6. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/body.h"
+#include "api/call.h"
+#include "store/task.h"
+#include "util/utf8.h"
+
+#define LIST_LIMIT_MAX 1000
+#define PROMPT_SHOWN 50 /* characters of a prompt in a list */
+#define PATCH_SHOWN_MAX HTTP_BODY_MAX
+
+/* A timestamp of the database layer: "" and NULL are both unset. */
+static void
+put_time(struct json_out *j, const char *name, const char *time)
+{
+	json_name_text(j, name, time != NULL && *time != '\0' ? time : NULL);
+}
+
+/* A column that holds JSON. */
+static void
+put_json(struct json_out *j, const char *name, const char *json, size_t len)
+{
+	json_name(j, name);
+	if (json == NULL || len == 0)
+		json_null(j);
+	else
+		json_raw(j, json, len);
+}
+
+static void
+put_project(struct json_out *j, const struct task_row *row)
+{
+	json_name(j, "project_id");
+	if (row->has_project)
+		json_int(j, row->project_id);
+	else
+		json_null(j);
+}
+
+static void
+begin_success(struct json_out *j, struct call *c)
+{
+	json_start(j, &c->rs->body);
+	json_open(j);
+	json_name_text(j, "status", "success");
+}
+
+/* A status answer on its way. */
+struct status_out {
+	struct json_out j;
+	struct call *c;
+	bool pending;
+};
+
+static int
+put_status(void *ctx, const struct task_row *row, struct err *e)
+{
+	struct status_out *out = ctx;
+	struct json_out *j = &out->j;
+
+	(void)e;
+	begin_success(j, out->c);
+	json_name(j, "task");
+	json_open(j);
+	json_name_int(j, "id", row->id);
+	json_name_text(j, "status", row->status);
+	json_name_string(j, "prompt", row->prompt, row->prompt_len);
+	json_name_text(j, "repo_url", row->repo_url);
+	json_name_text(j, "branch", row->target_branch);
+	json_name_text(j, "model", row->agent);
+	json_name_text(j, "commit_hash", row->commit_hash);
+	json_name(j, "changed_files");
+	if (row->changed_files_len > 0)
+		json_raw(j, row->changed_files, row->changed_files_len);
+	else
+		json_raw(j, "[]", 2);
+	json_name_text(j, "error", row->error);
+	put_time(j, "created_at", row->created_at);
+	put_project(j, row);
+	out->pending = row->status != NULL &&
+	    strcmp(row->status, task_state_name(TASK_PENDING)) == 0;
+	return 0;
+}
+
+/*
+ * The poll: one statement that proves user and task at once, written straight
+ * into the answer; a second one only while the task waits in line.
+ */
+int
+task_status_read(struct call *c, struct err *e)
+{
+	struct status_out out = { .c = c };
+	int64_t ahead = -1;
+
+	if (task_status_get(c->api->db, c->user_id, c->id, put_status, &out,
+		e) == -1)
+		return -1;
+	if (out.pending &&
+	    task_queue_position(c->api->db, c->id, &ahead, e) == -1)
+		return -1;
+	if (ahead >= 0)
+		json_name_int(&out.j, "queue_position", ahead + 1);
+	json_close(&out.j);
+	json_close(&out.j);
+	return 0;
+}
+
+/* A list on its way. */
+struct list_out {
+	struct json_out j;
+	int64_t count;
+	int64_t last_id;
+};
+
+static void
+put_short_prompt(struct json_out *j, const struct task_row *row)
+{
+	char text[4 * PROMPT_SHOWN + 4];
+	size_t n = utf8_prefix(row->prompt, row->prompt_len, PROMPT_SHOWN);
+
+	if (n == row->prompt_len) {
+		json_name_string(j, "prompt", row->prompt, n);
+		return;
+	}
+	memcpy(text, row->prompt, n); /* a character has 4 bytes at most */
+	memcpy(text + n, "...", 3);
+	json_name_string(j, "prompt", text, n + 3);
+}
+
+static int
+put_list_row(void *ctx, const struct task_row *row, struct err *e)
+{
+	struct list_out *out = ctx;
+	struct json_out *j = &out->j;
+	char key[24];
+
+	(void)e;
+	snprintf(key, sizeof(key), "%" PRId64, row->id);
+	json_name(j, key);
+	json_open(j);
+	json_name_int(j, "id", row->id);
+	json_name_text(j, "status", row->status);
+	put_time(j, "created_at", row->created_at);
+	put_short_prompt(j, row);
+	json_name_bool(j, "has_patch", row->has_patch);
+	put_project(j, row);
+	json_name_text(j, "repo_url", row->repo_url);
+	json_name_text(j, "agent", row->agent);
+	put_json(j, "chat_messages", row->chat_messages,
+	    row->chat_messages_len);
+	json_close(j);
+	out->count++;
+	out->last_id = row->id;
+	return 0;
+}
+
+static int
+read_state(const char *query, enum task_state *state, struct err *e)
+{
+	char name[32];
+
+	*state = TASK_STATE_N;
+	if (!query_has(query, "status"))
+		return 0;
+	if (http_query_get(query, "status", name, sizeof(name)))
+		*state = task_state_of(name);
+	if (*state == TASK_STATE_N)
+		return err_set(e, ERR_INVALID,
+		    "status must be pending, running, completed, failed or "
+		    "cancelled");
+	return 0;
+}
+
+static int
+read_filter(const char *query, struct task_filter *filter, struct err *e)
+{
+	const struct query_bounds limits = { 1, LIST_LIMIT_MAX };
+	const struct query_bounds ids = { 1, INT64_MAX };
+	int64_t limit = 0;
+
+	memset(filter, 0, sizeof(*filter));
+	filter->project_id = query_lenient_int(query, "project_id");
+	if (query_whole(query, "limit", &limits, &limit, e) == -1)
+		return -1;
+	filter->limit = (unsigned int)limit;
+	if (query_whole(query, "before", &ids, &filter->before, e) == -1)
+		return -1;
+	return read_state(query, &filter->status, e);
+}
+
+int
+task_list_read(struct call *c, struct err *e)
+{
+	struct list_out out = { .count = 0 };
+	struct task_filter filter;
+
+	if (read_filter(c->rq->query, &filter, e) == -1)
+		return -1;
+	begin_success(&out.j, c);
+	json_name(&out.j, "tasks");
+	json_open(&out.j);
+	if (task_list(c->api->db, c->user_id, &filter, put_list_row, &out, e) ==
+	    -1)
+		return -1;
+	json_close(&out.j);
+	json_name_int(&out.j, "total_tasks", out.count);
+	/* Only to whom asks for pages: where the next one begins. */
+	if (filter.limit > 0) {
+		json_name(&out.j, "next_before");
+		if (out.count == filter.limit)
+			json_int(&out.j, out.last_id);
+		else
+			json_null(&out.j);
+	}
+	json_close(&out.j);
+	return 0;
+}
+
+/*
+ * A patch is bytes, and files need not be UTF-8: shown as JSON, bad bytes are
+ * replaced. Who wants to apply it takes /api/tasks/<id>/patch.
+ */
+static int
+put_patch(struct json_out *j, const struct task_row *row, struct err *e)
+{
+	struct buf clean = BUF(PATCH_SHOWN_MAX);
+	int rc = -1;
+
+	if (row->git_patch == NULL ||
+	    utf8_valid(row->git_patch, row->git_patch_len)) {
+		json_name(j, "git_patch");
+		if (row->git_patch == NULL)
+			json_null(j);
+		else
+			json_string(j, row->git_patch, row->git_patch_len);
+		return 0;
+	}
+	utf8_clean(&clean, row->git_patch, row->git_patch_len);
+	if (!buf_ok(&clean)) {
+		err_set(e, ERR_BROKEN, "the patch does not fit");
+		goto out;
+	}
+	json_name_string(j, "git_patch", clean.data, clean.len);
+	rc = 0;
+out:
+	buf_clear(&clean);
+	return rc;
+}
+
+static void
+put_diff(struct json_out *j, const struct task_row *row)
+{
+	json_name(j, "git_diff");
+	if (row->git_diff == NULL)
+		json_null(j);
+	else
+		json_string(j, row->git_diff, row->git_diff_len);
+}
+
+static void
+put_identity(struct json_out *j, const struct task_row *row)
+{
+	json_name_int(j, "id", row->id);
+	json_name_text(j, "user_id", row->user_id);
+	put_project(j, row);
+	json_name_text(j, "status", row->status);
+	json_name_text(j, "agent", row->agent);
+	json_name_text(j, "repo_url", row->repo_url);
+	json_name_text(j, "target_branch", row->target_branch);
+	json_name_text(j, "pr_branch", row->pr_branch);
+	json_name_text(j, "container_id", row->container_id);
+	json_name_text(j, "commit_hash", row->commit_hash);
+	json_name(j, "pr_number");
+	if (row->has_pr_number)
+		json_int(j, row->pr_number);
+	else
+		json_null(j);
+	json_name_text(j, "pr_url", row->pr_url);
+}
+
+struct full_out {
+	struct json_out j;
+	struct call *c;
+};
+
+/* Every column of the contract's table, in its order. */
+static int
+put_full(void *ctx, const struct task_row *row, struct err *e)
+{
+	struct full_out *out = ctx;
+	struct json_out *j = &out->j;
+
+	begin_success(j, out->c);
+	json_name(j, "task");
+	json_open(j);
+	put_identity(j, row);
+	put_diff(j, row);
+	if (put_patch(j, row, e) == -1)
+		return -1;
+	put_json(j, "changed_files", row->changed_files,
+	    row->changed_files_len);
+	json_name_text(j, "error", row->error);
+	put_json(j, "chat_messages", row->chat_messages,
+	    row->chat_messages_len);
+	put_json(j, "execution_metadata", row->execution_metadata,
+	    row->execution_metadata_len);
+	put_time(j, "created_at", row->created_at);
+	put_time(j, "updated_at", row->updated_at);
+	put_time(j, "started_at", row->started_at);
+	put_time(j, "completed_at", row->completed_at);
+	json_name_bool(j, "is_test_data", row->is_test_data);
+	json_close(j);
+	json_close(j);
+	return 0;
+}
+
+int
+task_full_read(struct call *c, struct err *e)
+{
+	struct full_out out = { .c = c };
+
+	return task_get(c->api->db, c->user_id, c->id, put_full, &out, e);
+}
+
+static int
+put_diff_only(void *ctx, const struct task_row *row, struct err *e)
+{
+	struct full_out *out = ctx;
+
+	(void)e;
+	begin_success(&out->j, out->c);
+	put_diff(&out->j, row);
+	json_name_int(&out->j, "task_id", row->id);
+	json_close(&out->j);
+	return 0;
+}
+
+int
+task_diff_read(struct call *c, struct err *e)
+{
+	struct full_out out = { .c = c };
+
+	return task_diff_get(c->api->db, c->user_id, c->id, put_diff_only, &out,
+	    e);
+}
+
+static int
+put_patch_only(void *ctx, const struct task_row *row, struct err *e)
+{
+	struct call *c = ctx;
+	char value[64];
+
+	if (row->git_patch == NULL)
+		return err_set(e, ERR_ABSENT, "Task has no patch");
+	snprintf(value, sizeof(value),
+	    "attachment; filename=\"task-%" PRId64 ".patch\"", row->id);
+	http_response_header(c->rs, "Content-Disposition", value);
+	c->rs->content_type = "text/x-patch";
+	buf_add(&c->rs->body, row->git_patch, row->git_patch_len);
+	return 0;
+}
+
+/* The patch byte for byte, as git am takes it. */
+int
+task_patch_read(struct call *c, struct err *e)
+{
+	return task_get(c->api->db, c->user_id, c->id, put_patch_only, c, e);
+}
