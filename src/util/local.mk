@@ -14,6 +14,9 @@ libutil_a_SOURCES = \
 	src/util/json_read.c \
 	src/util/json_write.c \
 	src/util/redact.c \
+	src/util/net.c \
+	src/util/net_address.c \
+	src/util/net_address.h \
 	src/util/notify.c \
 	src/util/fault.c \
 	src/util/proc.c \
