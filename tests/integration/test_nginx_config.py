@@ -1,0 +1,533 @@
+"""The configurations that nginx/generate writes, in a real nginx.
+
+Behind it stands a small FastCGI responder that tells what it was sent, so
+that nothing but nginx is tested here; git is real.
+"""
+import base64
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+import threading
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+GENERATE = ROOT / "nginx" / "generate"
+SBIN = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+NGINX = shutil.which("nginx", path=SBIN)
+FCGIWRAP = shutil.which("fcgiwrap", path=SBIN)
+STARTED_S = 5
+
+pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+
+
+# ---------------------------------------------------------------- stand-in
+
+def pairs(data):
+    """FastCGI name-value pairs."""
+    out, at = [], 0
+
+    def length():
+        nonlocal at
+        n = data[at]
+        at += 1
+        if n & 0x80:
+            n = (n & 0x7F) << 24 | int.from_bytes(data[at:at + 3], "big")
+            at += 3
+        return n
+
+    while at < len(data):
+        name_len = length()
+        value_len = length()
+        out.append((data[at:at + name_len].decode(),
+                    data[at + name_len:at + name_len + value_len].decode()))
+        at += name_len + value_len
+    return out
+
+
+class Pool:
+    """Answers every request with its own parameters, as JSON."""
+
+    def __init__(self, path):
+        self.path = path
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(511)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.answer, args=(peer,),
+                             daemon=True).start()
+
+    def answer(self, peer):
+        params, body = b"", b""
+        with peer, peer.makefile("rb") as stream:
+            while True:
+                head = stream.read(8)
+                if len(head) < 8:
+                    return
+                _, kind, _, size, pad = struct.unpack(">BBHHBx", head)
+                data = stream.read(size + pad)[:size]
+                if kind == 4:
+                    params += data
+                elif kind == 5:
+                    body += data
+                    if size == 0:
+                        break
+            text = json.dumps({"params": pairs(params), "body": len(body)})
+            reply = ("Status: 200 OK\r\nContent-Type: application/json\r\n"
+                     "X-Request-Id: from-the-pool\r\nX-Powered-By: x\r\n\r\n"
+                     + text).encode()
+            peer.sendall(b"".join(
+                struct.pack(">BBHHBx", 1, kind, 1, len(part), 0) + part
+                for kind, part in ((6, reply), (6, b""), (3, bytes(8)))))
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.path.unlink()
+
+
+# ----------------------------------------------------------------- helpers
+
+def generate(*args):
+    return subprocess.run([str(GENERATE), *map(str, args)], check=True,
+                          capture_output=True, text=True, timeout=20).stdout
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Web:
+    """An nginx with a laptop's configuration."""
+
+    def __init__(self, folder, *options):
+        self.folder = folder
+        self.port = free_port()
+        generate("laptop", "--out", folder, "--port", self.port, *options)
+        self.process = subprocess.Popen(
+            [NGINX, "-c", str(folder / "nginx.conf"), "-g", "daemon off;"])
+        self.ca = folder / "tls" / "ca.crt"
+        self.await_port()
+
+    def await_port(self):
+        deadline = time.monotonic() + STARTED_S
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except OSError:
+                assert self.process.poll() is None, "nginx ended at once"
+                time.sleep(0.02)
+        raise AssertionError("nginx does not listen")
+
+    def connect(self, source="127.0.0.1"):
+        context = ssl.create_default_context(cafile=str(self.ca))
+        return http.client.HTTPSConnection(
+            "127.0.0.1", self.port, timeout=10, context=context,
+            source_address=(source, 0))
+
+    def ask(self, method, path, body=None, headers=None, **where):
+        link = self.connect(**where)
+        try:
+            link.request(method, path, body, headers or {})
+            answer = link.getresponse()
+            return answer, answer.read()
+        finally:
+            link.close()
+
+    def raw(self, request, tls=True):
+        """Bytes as they are; the status and the body that come back."""
+        with socket.create_connection(("127.0.0.1", self.port), 10) as plain:
+            link = plain
+            if tls:
+                context = ssl.create_default_context(cafile=str(self.ca))
+                link = context.wrap_socket(plain, server_hostname="localhost")
+            link.sendall(request)
+            answer = http.client.HTTPResponse(link)
+            answer.begin()
+            return answer, answer.read()
+
+    def log(self):
+        return (self.folder / "log" / "access.log").read_text()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(timeout=10)
+
+
+def params_of(body):
+    return dict(json.loads(body)["params"])
+
+
+def assert_error(answer, body, status, text):
+    """The API's shape, from nginx itself."""
+    assert answer.status == status
+    assert json.loads(body) == {"error": text}
+    assert answer.headers.get_all("Content-Type") == ["application/json"]
+    assert len(answer.headers.get_all("X-Request-Id")) == 1
+    assert answer.headers["Server"] == "nginx"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("web")
+
+
+@pytest.fixture(scope="module")
+def pool(folder):
+    p = Pool(folder / "pool.sock")
+    yield p
+    p.close()
+
+
+@pytest.fixture(scope="module")
+def web(folder, pool):
+    w = Web(folder / "on a laptop", "--socket", pool.path,
+            "--auth-rate", "1", "--auth-burst", "3",
+            "--start-rate", "30r/m", "--start-burst", "2")
+    yield w
+    w.stop()
+
+
+# ------------------------------------------------------------------- tests
+
+def test_both_kinds_pass_nginx_t(folder, web):
+    site = folder / "site"
+    conf = folder / "nginx.conf"
+    generate("server", "--name", "tasks.example.org", "--socket",
+             "/run/taskmill/api.sock", "--cert",
+             web.folder / "tls" / "server.crt", "--key",
+             web.folder / "tls" / "server.key", "--log-dir", folder,
+             "--out", site)
+    text = site.read_text()
+    for needed in ("Strict-Transport-Security", "TLSv1.2 TLSv1.3", "http2",
+                   "return 308 https://", "client_max_body_size 1m",
+                   "rate=10r/m", "rate=60r/m", "deny all"):
+        assert needed in text
+    assert "keep_conn" not in text  # F4
+    assert re.search(r"@[A-Z]|@include", text) is None
+    # nginx -t binds: to ports that anybody may have, and where IPv6 may be off
+    text = re.sub(r"listen \[::\].*\n", "", text)
+    for port in ("80", "443"):
+        text = text.replace(f"listen {port}", f"listen 127.0.0.1:{free_port()}")
+    site.write_text(text)
+    conf.write_text(
+        f"pid {folder}/pid; error_log stderr; events {{}}\n"
+        f"http {{ client_body_temp_path {folder}/t1; proxy_temp_path "
+        f"{folder}/t2; fastcgi_temp_path {folder}/t3; uwsgi_temp_path "
+        f"{folder}/t4; scgi_temp_path {folder}/t5; include {site}; }}\n")
+    for path in (conf, web.folder / "nginx.conf"):
+        subprocess.run([NGINX, "-t", "-c", str(path)], check=True,
+                       capture_output=True, timeout=10)
+
+
+@pytest.mark.parametrize("args", [
+    ["laptop", "--out", "x", "--port", "0", "--socket", "s"],
+    ["laptop", "--out", "x", "--port", "65536", "--socket", "s"],
+    ["laptop", "--out", "x;y", "--port", "1", "--socket", "s"],
+    ["laptop", "--out", "$HOME", "--port", "1", "--socket", "s"],
+    ["laptop", "--out", "x", "--port", "1", "--socket", "s" * 200],
+    ["laptop", "--out", "x", "--port", "1"],
+    ["laptop", "--out", "x", "--port", "1", "--socket", "s",
+     "--git-root", "g"],
+    ["laptop", "--out", "x", "--port", "1", "--socket", "s",
+     "--auth-rate", "1r/m;"],
+    ["server", "--name", "a b;", "--cert", "c", "--key", "k",
+     "--socket", "s"],
+    ["server", "--name", "a", "--cert", "c", "--socket", "s"],
+    ["cloud"], [],
+])
+def test_nonsense_is_refused(args, tmp_path):
+    done = subprocess.run([str(GENERATE), *args], cwd=tmp_path,
+                          capture_output=True, timeout=10)
+    assert done.returncode == 2 and done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_certificate_is_kept_and_its_ca_has_no_key(folder, web):
+    before = (web.folder / "tls" / "server.crt").read_bytes()
+    generate("laptop", "--out", folder / "again", "--port", 1, "--socket", "s",
+             "--tls-dir", web.folder / "tls")
+    assert (web.folder / "tls" / "server.crt").read_bytes() == before
+    assert sorted(p.name for p in (web.folder / "tls").iterdir()) == [
+        "ca.crt", "server.crt", "server.key"]
+    assert (web.folder / "tls" / "server.key").stat().st_mode & 0o077 == 0
+
+
+def test_a_request_arrives(web):
+    answer, body = web.ask("POST", "/ping?a=1", b"{}", {
+        "Content-Type": "application/json", "Proxy": "http://evil.example",
+        "X-Request-Id": "mine", "Idempotency-Key": "k",
+        "Authorization": "Basic " + base64.b64encode(b"root:x").decode()})
+    params = params_of(body)
+    names = [name for name, _ in json.loads(body)["params"]]
+    assert answer.status == 200 and json.loads(body)["body"] == 2
+    assert len(names) == len(set(names))  # N5
+    assert params["REQUEST_METHOD"] == "POST"
+    assert params["REQUEST_URI"] == "/ping?a=1"
+    assert params["SCRIPT_NAME"] == "/ping"
+    assert params["QUERY_STRING"] == "a=1"
+    assert params["CONTENT_LENGTH"] == "2"
+    assert params["CONTENT_TYPE"] == "application/json"
+    assert params["REMOTE_ADDR"] == "127.0.0.1"
+    assert params["HTTP_AUTHORIZATION"].startswith("Basic ")
+    assert params["HTTP_IDEMPOTENCY_KEY"] == "k"
+    assert "HTTP_PROXY" not in params  # N6
+    assert "REMOTE_USER" not in params  # nobody has checked that name
+    assert "HTTP_X_REQUEST_ID" not in params
+    assert answer.headers.get_all("X-Request-Id") == [params["REQUEST_ID"]]
+    assert answer.headers["X-Powered-By"] is None
+    assert answer.headers["Server"] == "nginx"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Strict-Transport-Security"] is None
+
+
+def test_http2_and_tls_versions(web):
+    def curl(*options):
+        return subprocess.run(
+            ["curl", "-sS", "--cacert", str(web.ca), "-o", os.devnull, "-w",
+             "%{http_version} %{http_code}", *options,
+             f"https://localhost:{web.port}/ping"],
+            capture_output=True, text=True, timeout=10)
+
+    (web.folder / "big").write_bytes(bytes(1100000))
+    assert curl("--http2").stdout == "2 200"
+    # too large over HTTP/2 as well, where it need not be announced
+    big = curl("--http2", "-X", "POST", "-H", "Content-Length:",
+               "--data-binary", "@" + str(web.folder / "big"))
+    assert big.stdout == "2 413"
+    assert curl("--tlsv1.2", "--tls-max", "1.2").stdout.endswith("200")
+    assert curl("--tlsv1.0", "--tls-max", "1.1").returncode != 0
+
+
+def test_chunked_bodies_arrive_whole(web):
+    answer, body = web.ask("POST", "/api/x", iter([b"a" * 5000] * 4))
+    assert answer.status == 200 and json.loads(body)["body"] == 20000
+    assert params_of(body)["CONTENT_LENGTH"] == "20000"
+
+
+def test_bodies_have_a_limit_and_touch_no_disk(web):
+    answer, body = web.ask("POST", "/api/x", b"a" * (1 << 20))
+    assert answer.status == 200 and json.loads(body)["body"] == 1 << 20
+    assert list((web.folder / "tmp" / "body").iterdir()) == []
+    assert_error(*web.raw(b"POST /api/x HTTP/1.1\r\nHost: localhost\r\n"
+                          b"Content-Length: 1048577\r\n\r\n"),
+                 413, "Request body is too large")
+
+
+def test_sign_in_is_limited(web):
+    for _ in range(4):
+        answer, body = web.ask("POST", "/api/auth/token", b"{}")
+        assert answer.status == 200
+    for path in ("/api/auth/token", "/api/auth/refresh?x=1",
+                 "/api/auth/%74oken", "/a/../api/auth/token"):
+        answer, body = web.ask("POST", path, b"{}")
+        assert_error(answer, body, 429, "Rate limit exceeded")
+        assert int(answer.headers["Retry-After"]) == 60
+    # only POST counts
+    assert web.ask("GET", "/api/auth/token")[0].status == 200
+    assert web.ask("GET", "/api/auth/verify")[0].status == 200
+
+
+def test_start_task_is_limited_by_itself(web):
+    got = [web.ask("POST", "/api/start-task", b"{}")[0].status
+           for _ in range(4)]
+    assert got == [200, 200, 200, 429]
+    assert web.ask("POST", "/api/create-pr/7", b"{}")[0].status == 429
+    assert web.ask("POST", "/api/tasks/7/cancel", b"{}")[0].status == 200
+
+
+def test_polling_is_never_limited(web):
+    link = web.connect()
+    for _ in range(300):
+        link.request("GET", "/api/task-status/7")
+        answer = link.getresponse()
+        answer.read()
+        assert answer.status == 200
+    link.close()
+
+
+def test_what_cannot_be_read_is_answered_in_json(web):
+    host = b"Host: localhost\r\n"
+    assert_error(*web.raw(b"NONSENSE\r\n\r\n"), 400, "Bad request")
+    assert_error(*web.raw(b"GET / HTTP/1.1\r\n\r\n"), 400, "Bad request")
+    assert_error(*web.raw(b"GET / HTTP/1.1\r\n" + host +
+                          b"Content-Length: x\r\n\r\n"), 400, "Bad request")
+    assert_error(*web.raw(b"GET /" + b"a" * 17000 + b" HTTP/1.1\r\n" + host +
+                          b"\r\n"), 414, "Request path is too long")
+    assert_error(*web.raw(b"GET / HTTP/1.1\r\n" + host + b"Authorization: " +
+                          b"a" * 17000 + b"\r\n\r\n"),
+                 431, "Request headers are too large")
+    assert_error(*web.raw(b"GET / HTTP/1.1\r\n" + host + b"\r\n", tls=False),
+                 400, "This port speaks HTTPS only")
+    assert_error(*web.raw(b"TRACE / HTTP/1.1\r\n" + host + b"\r\n"),
+                 405, "Method not allowed")
+    assert_error(*web.ask("GET", "/.error/413"), 404, "Not found")
+
+
+def test_long_tokens_reach_the_pool(web):
+    answer, body = web.ask("GET", "/api/tasks", headers={
+        "Authorization": "Bearer " + "a" * 12000})
+    assert answer.status == 200
+    assert len(params_of(body)["HTTP_AUTHORIZATION"]) == 12007
+
+
+def test_metrics_are_for_loopback(web):
+    for path in ("/metrics", "/status"):
+        assert web.ask("GET", path)[0].status == 200
+        answer, body = web.ask("GET", path, source="127.0.0.2")
+        assert_error(answer, body, 404, "Not found")
+
+
+def test_log_is_json_without_secrets(web):
+    web.ask("POST", "/api/logged?token=querysecret", b'{"p":"bodysecret"}', {
+        "Authorization": "Bearer headersecret", "Cookie": "c=cookiesecret",
+        "Referer": "https://x/?t=referersecret", "User-Agent": 'a "q" \\ \n'
+        .strip()})
+    deadline = time.monotonic() + 2
+    while "/api/logged" not in web.log() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    lines = [json.loads(line) for line in web.log().splitlines()]
+    line = [x for x in lines if x["path"] == "/api/logged"][0]
+    assert line["status"] == 200 and line["method"] == "POST"
+    assert line["agent"] == 'a "q" \\'
+    assert len(line["id"]) == 32
+    assert "secret" not in web.log()
+    assert "secret" not in (web.folder / "log" / "error.log").read_text()
+
+
+def test_a_missing_pool_is_answered_in_json(folder, web):
+    other = Web(folder / "alone", "--socket", folder / "nobody.sock",
+                "--tls-dir", web.folder / "tls")
+    other.ca = web.ca
+    try:
+        for path in ("/", "/healthz", "/api/tasks", "/metrics"):
+            answer, body = other.ask("GET", path)
+            assert_error(answer, body, 502, "Service unavailable")
+            assert answer.headers["Retry-After"] == "1"
+    finally:
+        other.stop()
+
+
+# --------------------------------------------------------------------- git
+
+def git(*args, ca=None, cwd=None):
+    env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent",
+           "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0",
+           "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@localhost",
+           "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@localhost"}
+    if ca is not None:
+        env["GIT_SSL_CAINFO"] = str(ca)
+    return subprocess.run(["git", *map(str, args)], env=env, cwd=cwd,
+                          capture_output=True, text=True, timeout=15)
+
+
+@pytest.fixture(scope="module")
+def git_server(folder):
+    if FCGIWRAP is None:
+        pytest.skip("fcgiwrap is not installed")
+    root = folder / "repositories"
+    work = folder / "work"
+    assert git("init", "-q", "-b", "main", work).returncode == 0
+    (work / "big").write_bytes(os.urandom(300000))
+    assert git("add", ".", cwd=work).returncode == 0
+    assert git("commit", "-q", "-m", "first", cwd=work).returncode == 0
+    assert git("clone", "-q", "--bare", work, root / "demo.git"
+               ).returncode == 0
+    path = folder / "git.sock"
+    process = subprocess.Popen([FCGIWRAP, "-c", "2", "-s", f"unix:{path}"])
+    deadline = time.monotonic() + STARTED_S
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    yield ["--git-root", root, "--git-socket", path]
+    process.terminate()
+    process.wait(timeout=10)
+
+
+def serve_git(folder, web, git_server, name, *options):
+    w = Web(folder / name, "--socket", folder / "pool.sock", "--tls-dir",
+            web.folder / "tls", *git_server, *options)
+    w.ca = web.ca
+    return w
+
+
+def test_clone_but_no_push(folder, web, pool, git_server):
+    w = serve_git(folder, web, git_server, "git-read")
+    url = f"https://127.0.0.1:{w.port}/git/demo.git"
+    copy = folder / "copy"
+    try:
+        done = git("clone", "-q", url, copy, ca=w.ca)
+        assert done.returncode == 0, done.stderr
+        assert (copy / "big").stat().st_size == 300000
+        git("commit", "-q", "--allow-empty", "-m", "x", cwd=copy)
+        assert git("push", "-q", cwd=copy, ca=w.ca).returncode != 0
+        for method, path in (
+                ("GET", "/git/demo.git/info/refs?service=git-receive-pack"),
+                ("GET", "/git/demo.git/info/refs?service=git%2Dreceive-pack"),
+                ("POST", "/git/demo.git/git-receive-pack"),
+                ("POST", "/git/demo.git/git-receive%2Dpack")):
+            answer, _ = w.ask(method, path, headers={
+                "Authorization": "Basic cm9vdDp4"})
+            assert answer.status == 403, path
+        assert w.ask("GET", "/git/../../etc/passwd")[0].status in (400, 200)
+        assert w.ask("GET", "/git/demo.git/../../../etc/passwd"
+                     )[0].status in (400, 200)
+        assert w.ask("GET", "/git/none.git/info/refs?service=git-upload-pack"
+                     )[0].status == 404
+        assert "root:" not in w.ask("GET", "/git/%2e%2e/%2e%2e/etc/passwd"
+                                    )[1].decode()
+        assert git("clone", "-q", url, folder / "distrust").returncode != 0
+    finally:
+        w.stop()
+
+
+def test_clone_with_a_token_and_push_with_a_password(folder, web, pool,
+                                                     git_server):
+    readers, writers = folder / "readers", folder / "writers"
+    readers.write_text("x-access-token:{PLAIN}tok\n")
+    writers.write_text("dev:{PLAIN}pw\n")
+    w = serve_git(folder, web, git_server, "git-auth", "--git-auth", readers,
+                  "--git-push-users", writers)
+    at = f"127.0.0.1:{w.port}/git/demo.git"
+    copy = folder / "copy-2"
+    try:
+        done = git("clone", "-q", f"https://{at}", copy, ca=w.ca)
+        assert done.returncode != 0
+        answer, body = w.ask(
+            "GET", "/git/demo.git/info/refs?service=git-upload-pack")
+        assert_error(answer, body, 401, "Authentication required")
+        assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+        done = git("clone", "-q", f"https://x-access-token:bad@{at}", copy,
+                   ca=w.ca)
+        assert done.returncode != 0
+        done = git("clone", "-q", f"https://x-access-token:tok@{at}", copy,
+                   ca=w.ca)
+        assert done.returncode == 0, done.stderr
+        git("commit", "-q", "--allow-empty", "-m", "pushed", cwd=copy)
+        done = git("push", "-q", f"https://x-access-token:tok@{at}", "main",
+                   cwd=copy, ca=w.ca)
+        assert done.returncode != 0
+        done = git("push", "-q", f"https://dev:pw@{at}", "main", cwd=copy,
+                   ca=w.ca)
+        assert done.returncode == 0, done.stderr
+        assert "tok" not in w.log().replace("x-access-token", "")
+    finally:
+        w.stop()
