@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import ssl
 import struct
@@ -452,13 +453,15 @@ def git_server(folder):
     assert git("clone", "-q", "--bare", work, root / "demo.git"
                ).returncode == 0
     path = folder / "git.sock"
-    process = subprocess.Popen([FCGIWRAP, "-c", "2", "-s", f"unix:{path}"])
+    process = subprocess.Popen([FCGIWRAP, "-c", "2", "-s", f"unix:{path}"],
+                               start_new_session=True)
     deadline = time.monotonic() + STARTED_S
     while not path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
     yield ["--git-root", root, "--git-socket", path]
-    process.terminate()
+    # its children outlive it otherwise
+    os.killpg(process.pid, signal.SIGTERM)
     process.wait(timeout=10)
 
 
