@@ -3,7 +3,8 @@
 
     tally.py automake BUILD_DIR     the .trs and .log files of "make check"
     tally.py junit FILE             pytest's --junit-xml
-    tally.py lines FILE             lines "ok NAME", "FAILED NAME", "skipped NAME"
+    tally.py lines FILE             lines "ok NAME", "FAILED NAME" or "not ok
+                            NAME", "skipped NAME"
 
 Prints the end of the output of each failure, and as its last line three
 numbers: passed, failed, skipped.
@@ -78,7 +79,8 @@ def junit(path):
 def lines(path):
     words = [line.split(" ", 1)[0]
              for line in pathlib.Path(path).read_text().splitlines()]
-    return [words.count("ok"), words.count("FAILED"), words.count("skipped")]
+    return [words.count("ok"), words.count("FAILED") + words.count("not"),
+            words.count("skipped")]
 
 
 def main():
