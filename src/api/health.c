@@ -162,6 +162,10 @@ check_pool(struct api *a, char detail[DETAIL_MAX], struct err *e)
 	}
 	for (int i = 0; i < POOL_WORKERS_MAX; i++)
 		alive += atomic_load(&a->board->slots[i].state) != WORKER_NONE;
+	if (atomic_load(&a->board->draining)) {
+		snprintf(detail, DETAIL_MAX, "leaving");
+		return false;
+	}
 	held_until_ms = atomic_load(&a->board->crash_loop_until_ms);
 	if (held_until_ms > clock_mono_ms()) {
 		snprintf(detail, DETAIL_MAX, "%d workers, new ones die at once",
