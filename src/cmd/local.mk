@@ -2,9 +2,12 @@ noinst_LIBRARIES += libcmd.a
 libcmd_a_SOURCES = \
 	src/cmd/admin.c \
 	src/cmd/check.c \
+	src/cmd/client.c \
 	src/cmd/fault_points.c \
 	src/cmd/keygen.c \
 	src/cmd/migrate.c \
 	src/cmd/secret_input.c \
+	src/cmd/task.c \
+	src/cmd/task_follow.c \
 	src/cmd/token.c \
 	src/cmd/user.c
