@@ -58,6 +58,12 @@ enum fcgi_event {
 int fcgi_wait(struct fcgi *f, enum fcgi_event *what,
     const struct http_request **rq, struct err *e) MUST_CHECK;
 
+/*
+ * From now on fcgi_wait() takes what is there already and does not wait: it
+ * reports FCGI_SIGNAL when there is nothing.
+ */
+void fcgi_last_call(struct fcgi *f);
+
 /* False when the client has left already (F13). */
 bool fcgi_client_there(const struct fcgi *f);
 

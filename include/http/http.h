@@ -77,8 +77,7 @@ void http_response_header(struct http_response *r, const char *name,
     const char *value);
 
 /* Replaces the body by {"error":text} under this status. */
-void http_response_error(struct http_response *r, int status,
-    const char *text);
+void http_response_error(struct http_response *r, int status, const char *text);
 
 /* "Not Found" for 404, and so on; "Status" when unknown. */
 const char *http_reason(int status);

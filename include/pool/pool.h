@@ -1,56 +1,18 @@
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
 
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/types.h>
-
-#include "util/err.h"
-
 /*
- * scoreboard: what each process of the pool is doing, in memory that master
- * and workers share (an anonymous mapping made before the fork). Each worker
- * writes its own slot only; anybody may read. Fields are single atomic words,
- * so a reader may see a slot in between two of them, never a torn value.
- */
-#define POOL_WORKERS_MAX 64
-
-enum worker_state { WORKER_NONE, WORKER_IDLE, WORKER_BUSY };
-
-struct worker_slot {
-	_Atomic int state; /* enum worker_state */
-	_Atomic int64_t pid;
-	_Atomic int64_t since_ms;  /* of this state, monotonic */
-	_Atomic int64_t born_ms;
-	_Atomic uint64_t requests; /* of this worker */
-};
-
-struct scoreboard {
-	struct worker_slot slots[POOL_WORKERS_MAX];
-	_Atomic uint64_t requests;    /* of all workers since start */
-	_Atomic uint64_t errors;      /* answers of 500 and above */
-	_Atomic uint64_t status_class[6]; /* [2] is 2xx, and so on */
-	_Atomic uint64_t busy_us;     /* time spent in requests */
-	_Atomic uint64_t deaths;      /* workers that died unasked */
-	_Atomic uint64_t killed;      /* workers over REQUEST_LIMIT_S */
-	_Atomic int64_t crash_loop_until_ms; /* held back until then; 0: no */
-	_Atomic int sign_ins;         /* password hashes being computed */
-	_Atomic int64_t reaper_pid;
-	_Atomic int64_t started_ms;
-	_Atomic uint64_t reloads;
-};
-
-/* NULL with *e when memory is not to be had. For this process's lifetime. */
-struct scoreboard *scoreboard_new(struct err *e);
-
-/*
- * supervisor: keeps a set of child processes at a wanted number: starts them,
- * replaces those that die (within a second; with growing pauses when they die
- * at once again and again), kills those that exceed a limit, replaces a
- * generation by a new one without a gap, and ends them all (ask, wait, kill).
+ * pool: the processes that serve requests.
  *
- * A pure table of rows driven by the caller's loop; it knows neither FastCGI
- * nor the database.
+ *	scoreboard  what each of them is doing, in shared memory
+ *	supervisor  the table of children: when to start, replace, kill
+ *	listener    the socket: made, guarded and removed, or inherited
+ *	master      the loop of "taskmill serve"
+ *	worker      the loop of one FastCGI worker
+ *	confine     system calls that a worker gives up
+ *
+ * What a request means is the business of the callbacks it is given.
  */
+#include "pool/scoreboard.h"
+
 #endif

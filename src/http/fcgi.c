@@ -227,6 +227,8 @@ prepare_wait(struct fcgi *f, struct err *e)
 {
 	bool silent = sweep_silent(f);
 
+	if (f->last_call)
+		return 0;
 	make_room(f);
 	if (free_slot(f) == NULL)
 		return FULL_MS;
@@ -444,6 +446,8 @@ fcgi_wait(struct fcgi *f, enum fcgi_event *what, const struct http_request **rq,
 			return 0;
 		if (n == -1)
 			return err_sys(e, ERR_BROKEN, "wait for a request");
+		if (n == 0 && f->last_call)
+			return 0;
 		if (n == 0)
 			continue;
 		if (take_signals(f->o.idle_mask))
@@ -456,6 +460,12 @@ fcgi_wait(struct fcgi *f, enum fcgi_event *what, const struct http_request **rq,
 		if (s != NULL && begin(f, s, what))
 			return 0;
 	}
+}
+
+void
+fcgi_last_call(struct fcgi *f)
+{
+	f->last_call = true;
 }
 
 bool

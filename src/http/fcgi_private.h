@@ -23,6 +23,7 @@ struct fcgi_slot {
 struct fcgi {
 	struct fcgi_options o;
 	int epoll_fd;
+	bool last_call;
 	bool listening; /* the listener is in the epoll set */
 	int64_t full_since_ms;
 	struct fcgi_slot slots[FCGI_SLOTS];
