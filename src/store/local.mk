@@ -1,2 +1,22 @@
 noinst_LIBRARIES += libstore.a
-libstore_a_SOURCES =
+libstore_a_SOURCES = \
+	src/store/cluster.c \
+	src/store/events.c \
+	src/store/live.c \
+	src/store/machine.c \
+	src/store/poke.c \
+	src/store/queue_claim.c \
+	src/store/queue_complete.c \
+	src/store/queue_count.c \
+	src/store/queue_lease.c \
+	src/store/queue_lost.c \
+	src/store/queue_ship.c \
+	src/store/refresh_token.c \
+	src/store/state.c \
+	src/store/task_cancel.c \
+	src/store/task_events.c \
+	src/store/task_read.c \
+	src/store/task_start.c \
+	src/store/user.c \
+	src/store/events.h \
+	src/store/live.h

@@ -1,0 +1,95 @@
+#include "store/machine.h"
+
+struct registering {
+	const char *id;
+	const char *boot_id;
+	unsigned int fresh_s;
+};
+
+/* 1: somebody with another boot id was here just now. */
+static int
+is_taken(struct db *db, const struct registering *r, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_uint(r->fresh_s),
+		db_arg_text(r->boot_id), db_arg_text(r->id) };
+	struct db_rows *rows;
+	int got, taken = 0;
+
+	if (db_query(db,
+		"SELECT seen_at > UTC_TIMESTAMP(6) - INTERVAL ? SECOND"
+		" AND boot_id <> ? FROM machines WHERE id = ? FOR UPDATE",
+		DB_ARGS(args), &rows, e) == -1)
+		return -1;
+	got = db_next(rows, e);
+	if (got == 1)
+		taken = db_col_int(rows, 0) != 0;
+	db_rows_end(rows);
+	return got == -1 ? -1 : taken;
+}
+
+static int
+register_body(struct db *db, void *ctx, struct err *e)
+{
+	const struct registering *r = ctx;
+	const struct db_arg args[] = { db_arg_text(r->id),
+		db_arg_text(r->boot_id) };
+	int taken = is_taken(db, r, e);
+
+	if (taken == -1)
+		return -1;
+	if (taken == 1)
+		return err_set(e, ERR_CONFLICT,
+		    "machine %s is alive elsewhere: was its state folder"
+		    " copied?",
+		    r->id);
+	return db_exec(db,
+	    "INSERT INTO machines (id, boot_id, seen_at)"
+	    " VALUES (?, ?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE"
+	    " boot_id = VALUES(boot_id), seen_at = VALUES(seen_at)",
+	    DB_ARGS(args), NULL, e);
+}
+
+int
+machine_register(struct db *db, const char *id, const char *boot_id,
+    unsigned int fresh_s, struct err *e)
+{
+	struct registering r = { id, boot_id, fresh_s };
+	const struct db_tx tx = { .body = register_body, .ctx = &r };
+
+	return db_run(db, &tx, e);
+}
+
+int
+machine_beat(struct db *db, const char *id, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_text(id) };
+	struct db_done done;
+
+	if (db_exec_again(db,
+		"UPDATE machines SET seen_at = UTC_TIMESTAMP(6) WHERE id = ?",
+		DB_ARGS(args), &done, e) == -1)
+		return -1;
+	if (done.matched != 1)
+		return err_set(e, ERR_ABSENT, "machine %s is not registered",
+		    id);
+	return 0;
+}
+
+int
+machine_age_s(struct db *db, double *age_s, struct err *e)
+{
+	struct db_rows *rows;
+	int got;
+
+	*age_s = -1;
+	if (db_query(db,
+		"SELECT TIMESTAMPDIFF(MICROSECOND, MAX(seen_at),"
+		" UTC_TIMESTAMP(6)) FROM machines",
+		DB_NO_ARGS, &rows, e) == -1)
+		return -1;
+	got = db_next(rows, e);
+	if (got == 1 && !db_col_null(rows, 0))
+		*age_s = (double)db_col_int(rows, 0) / 1e6;
+	db_rows_end(rows);
+	return got == 1 ? 0 : -1;
+}

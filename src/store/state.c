@@ -1,0 +1,92 @@
+#include "store/state.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define TO(s) (1u << (s))
+#define ENDS (TO(TASK_COMPLETED) | TO(TASK_FAILED) | TO(TASK_CANCELLED))
+
+/*
+ * One row a state: its name, and where it may go next. A task that waits to be
+ * tried again may still end as the lost attempt's result says, as long as
+ * nobody has claimed it since (reliability 4).
+ */
+static const struct {
+	const char *name;
+	unsigned int next;
+} states[] = {
+	[TASK_PENDING] = { "pending", TO(TASK_RUNNING) | ENDS },
+	[TASK_RUNNING] = { "running", TO(TASK_PENDING) | ENDS },
+	[TASK_COMPLETED] = { "completed", 0 },
+	[TASK_FAILED] = { "failed", 0 },
+	[TASK_CANCELLED] = { "cancelled", 0 },
+};
+
+_Static_assert(sizeof(states) / sizeof(states[0]) == TASK_STATE_N,
+    "every state has its row");
+
+static const char *const failures[] = {
+	[FAILURE_NONE] = "none",
+	[FAILURE_QUOTA] = "quota",
+	[FAILURE_E2B_KEY] = "e2b_key",
+	[FAILURE_GITHUB_AUTH] = "github_auth",
+	[FAILURE_REPO_ACCESS] = "repo_access",
+	[FAILURE_REPO_EMPTY] = "repo_empty",
+	[FAILURE_NETWORK] = "network",
+	[FAILURE_TIMEOUT] = "timeout",
+	[FAILURE_AGENT] = "agent_failed",
+	[FAILURE_AGENT_MISSING] = "agent_missing",
+	[FAILURE_TOO_LARGE] = "too_large",
+	[FAILURE_SANDBOX] = "sandbox_lost",
+	[FAILURE_DISK] = "disk_full",
+	[FAILURE_SECRET] = "secret_lost",
+	[FAILURE_INTERNAL] = "internal",
+};
+
+_Static_assert(sizeof(failures) / sizeof(failures[0]) == FAILURE_N,
+    "every failure has its name");
+
+const char *
+task_state_name(enum task_state s)
+{
+	return (unsigned int)s < TASK_STATE_N ? states[s].name : "";
+}
+
+enum task_state
+task_state_of(const char *name)
+{
+	unsigned int s = 0;
+
+	while (s < TASK_STATE_N && strcmp(states[s].name, name) != 0)
+		s++;
+	return (enum task_state)s;
+}
+
+bool
+task_state_can(enum task_state from, enum task_state to)
+{
+	return (unsigned int)from < TASK_STATE_N &&
+	    (unsigned int)to < TASK_STATE_N &&
+	    (states[from].next & TO(to)) != 0;
+}
+
+bool
+task_state_final(enum task_state s)
+{
+	return (unsigned int)s < TASK_STATE_N && states[s].next == 0;
+}
+
+const char *
+failure_name(enum failure f)
+{
+	return (unsigned int)f < FAILURE_N ? failures[f] : "internal";
+}
+
+enum failure
+failure_of(const char *name)
+{
+	for (unsigned int f = 0; f < FAILURE_N; f++)
+		if (strcmp(failures[f], name) == 0)
+			return (enum failure)f;
+	return FAILURE_INTERNAL;
+}

@@ -1,0 +1,100 @@
+#include "store/task.h"
+#include "util/clock.h"
+
+/* The task's row comes along so that one statement also tells whose it is. */
+#define EVENTS                                       \
+	"SELECT e.seq, e.kind, e.created_at, e.data" \
+	" FROM tasks t LEFT JOIN task_events e"      \
+	" ON e.task_id = t.id AND e.seq > ?"         \
+	" WHERE t.id = ? AND t.user_id = ? ORDER BY e.seq LIMIT ?"
+
+static int
+hand_over(struct db_rows *rows, event_row_fn *fn, void *ctx, struct err *e)
+{
+	char created[CLOCK_TEXT];
+	struct event_row r;
+	const char *text;
+	size_t len;
+
+	r.seq = db_col_int(rows, 0);
+	r.kind = db_col_text(rows, 1);
+	text = db_col_bytes(rows, 2, &len);
+	clock_text_of_db(created, text, len);
+	r.created_at = created;
+	r.data = db_col_bytes(rows, 3, &r.data_len);
+	return fn(ctx, &r, e);
+}
+
+int
+task_events(struct db *db, const char *user_id, int64_t id, int64_t after,
+    unsigned int limit, event_row_fn *fn, void *ctx, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_int(after < 0 ? 0 : after),
+		db_arg_int(id), db_arg_text(user_id), db_arg_uint(limit) };
+	struct db_rows *rows;
+	bool found = false;
+	int rc, got;
+
+	if (db_query(db, EVENTS, DB_ARGS(args), &rows, e) == -1)
+		return -1;
+	rc = 0;
+	while (rc == 0 && (got = db_next(rows, e)) != 0) {
+		found = true;
+		if (got == -1)
+			rc = -1;
+		else if (!db_col_null(rows, 0))
+			rc = hand_over(rows, fn, ctx, e);
+	}
+	db_rows_end(rows);
+	if (rc == 0 && !found)
+		return err_set(e, ERR_ABSENT, "Task not found");
+	return rc;
+}
+
+/* Its own place. Returns 1, or 0 when it does not stand in line. */
+static int
+read_turn(struct db *db, int64_t id, uint64_t *turn, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_int(id) };
+	struct db_rows *rows;
+	int got;
+
+	if (db_query(db,
+		"SELECT turn FROM task_queue"
+		" WHERE task_id = ? AND state = 'pending'",
+		DB_ARGS(args), &rows, e) == -1)
+		return -1;
+	got = db_next(rows, e);
+	if (got == 1)
+		*turn = db_col_uint(rows, 0);
+	db_rows_end(rows);
+	return got;
+}
+
+int
+task_queue_position(struct db *db, int64_t id, int64_t *ahead, struct err *e)
+{
+	struct db_rows *rows;
+	uint64_t turn = 0;
+	int got;
+
+	*ahead = -1;
+	got = read_turn(db, id, &turn, e);
+	if (got != 1)
+		return got;
+
+	const struct db_arg args[] = { db_arg_uint(turn), db_arg_uint(turn),
+		db_arg_int(id) };
+
+	if (db_query(db,
+		"SELECT COUNT(*) FROM (SELECT 1 FROM task_queue"
+		" WHERE state = 'pending' AND turn <= ?"
+		" AND (turn < ? OR task_id < ?) LIMIT 1000) AS first",
+		DB_ARGS(args), &rows, e) == -1)
+		return -1;
+	got = db_next(rows, e);
+	if (got == 1)
+		*ahead = db_col_int(rows, 0);
+	db_rows_end(rows);
+	return got == 1 ? 0 : -1;
+}

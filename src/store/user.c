@@ -1,0 +1,279 @@
+#include "store/user.h"
+
+#include <stdio.h>
+
+#include "util/clock.h"
+
+#define USER_COLUMNS                                                       \
+	"u.id, u.email, u.disabled_at IS NOT NULL, c.user_id IS NOT NULL," \
+	" u.created_at, c.password_hash"
+
+struct adding {
+	const char *id;
+	const char *email;
+	const char *full_name;
+	const char *hash;
+};
+
+/* A user's password or standing changes; his refresh tokens go with it. */
+struct changing {
+	const char *id;
+	const char *hash;
+	bool disabled;
+};
+
+static int
+not_found(struct err *e)
+{
+	return err_set(e, ERR_ABSENT, "User not found");
+}
+
+static int
+insert_credentials(struct db *db, const struct adding *a, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_text(a->id),
+		db_arg_text(a->email), db_arg_text(a->hash) };
+
+	return db_exec(db,
+	    "INSERT INTO user_credentials"
+	    " (user_id, email, password_hash, changed_at)"
+	    " VALUES (?, LOWER(?), ?, UTC_TIMESTAMP(6))",
+	    DB_ARGS(args), NULL, e);
+}
+
+static int
+add_body(struct db *db, void *ctx, struct err *e)
+{
+	const struct adding *a = ctx;
+	const struct db_arg args[] = { db_arg_text(a->id),
+		db_arg_text(a->email), db_arg_text(a->full_name) };
+
+	if (db_exec(db,
+		"INSERT INTO users (id, email, full_name) VALUES (?, ?, ?)",
+		DB_ARGS(args), NULL, e) == -1)
+		return -1;
+	return insert_credentials(db, a, e);
+}
+
+/* The hash has a random salt, so nobody else's row looks like ours. */
+static int
+add_committed(struct db *db, void *ctx, struct err *e)
+{
+	const struct adding *a = ctx;
+	const struct db_arg args[] = { db_arg_text(a->id),
+		db_arg_text(a->hash) };
+	struct db_rows *rows;
+	int got;
+
+	if (db_query(db,
+		"SELECT 1 FROM user_credentials WHERE user_id = ?"
+		" AND password_hash = ? LOCK IN SHARE MODE",
+		DB_ARGS(args), &rows, e) == -1)
+		return -1;
+	got = db_next(rows, e);
+	db_rows_end(rows);
+	return got;
+}
+
+int
+user_add(struct db *db, const char *id, const char *email,
+    const char *full_name, const char *password_hash, struct err *e)
+{
+	struct adding a = { id, email, full_name, password_hash };
+	const struct db_tx tx = { .body = add_body,
+		.committed = add_committed,
+		.ctx = &a };
+
+	if (db_run(db, &tx, e) == 0)
+		return 0;
+	if (e->kind == ERR_CONFLICT)
+		return err_set(e, ERR_CONFLICT,
+		    "the address or the id is taken");
+	return -1;
+}
+
+static void
+fill(struct user_row *u, struct db_rows *rows)
+{
+	const char *created;
+	size_t len;
+
+	(void)snprintf(u->id, sizeof(u->id), "%s", db_col_text(rows, 0));
+	(void)snprintf(u->email, sizeof(u->email), "%s", db_col_text(rows, 1));
+	u->disabled = db_col_int(rows, 2) != 0;
+	u->can_sign_in = db_col_int(rows, 3) != 0;
+	created = db_col_bytes(rows, 4, &len);
+	clock_text_of_db(u->created_at, created, len);
+	(void)snprintf(u->password_hash, sizeof(u->password_hash), "%s",
+	    db_col_text(rows, 5));
+}
+
+static int
+find(struct db *db, const char *sql, const char *key, struct user_row *u,
+    struct err *e)
+{
+	const struct db_arg args[] = { db_arg_text(key) };
+	struct db_rows *rows;
+	int got;
+
+	if (db_query(db, sql, DB_ARGS(args), &rows, e) == -1)
+		return -1;
+	got = db_next(rows, e);
+	if (got == 1)
+		fill(u, rows);
+	db_rows_end(rows);
+	if (got == 0)
+		return not_found(e);
+	return got == 1 ? 0 : -1;
+}
+
+int
+user_find_by_id(struct db *db, const char *id, struct user_row *u,
+    struct err *e)
+{
+	return find(db,
+	    "SELECT " USER_COLUMNS " FROM users u"
+	    " LEFT JOIN user_credentials c ON c.user_id = u.id"
+	    " WHERE u.id = ?",
+	    id, u, e);
+}
+
+int
+user_find_by_email(struct db *db, const char *email, struct user_row *u,
+    struct err *e)
+{
+	return find(db,
+	    "SELECT " USER_COLUMNS " FROM user_credentials c"
+	    " JOIN users u ON u.id = c.user_id WHERE c.email = LOWER(?)",
+	    email, u, e);
+}
+
+int
+user_check(struct db *db, const char *id, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_text(id) };
+	struct db_rows *rows;
+	bool enabled = false;
+	int got;
+
+	if (db_query(db, "SELECT disabled_at IS NULL FROM users WHERE id = ?",
+		DB_ARGS(args), &rows, e) == -1)
+		return -1;
+	got = db_next(rows, e);
+	if (got == 1)
+		enabled = db_col_int(rows, 0) != 0;
+	db_rows_end(rows);
+	if (got == -1)
+		return -1;
+	return enabled ? 0 : err_set(e, ERR_UNKNOWN, "User not found");
+}
+
+static int
+revoke_all(struct db *db, const char *id, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_text(id) };
+
+	return db_exec(db,
+	    "UPDATE refresh_tokens SET revoked_at = UTC_TIMESTAMP(6)"
+	    " WHERE user_id = ? AND revoked_at IS NULL",
+	    DB_ARGS(args), NULL, e);
+}
+
+/* A user that never had a password gets one with his address. */
+static int
+insert_password(struct db *db, const struct changing *c, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_text(c->hash),
+		db_arg_text(c->id) };
+	struct db_done done;
+
+	if (db_exec(db,
+		"INSERT INTO user_credentials"
+		" (user_id, email, password_hash, changed_at)"
+		" SELECT id, LOWER(email), ?, UTC_TIMESTAMP(6) FROM users"
+		" WHERE id = ? AND email IS NOT NULL",
+		DB_ARGS(args), &done, e) == -1)
+		return -1;
+	return done.matched == 1 ? 0 : not_found(e);
+}
+
+static int
+password_body(struct db *db, void *ctx, struct err *e)
+{
+	const struct changing *c = ctx;
+	const struct db_arg args[] = { db_arg_text(c->hash),
+		db_arg_text(c->id) };
+	struct db_done done;
+
+	if (db_exec(db,
+		"UPDATE user_credentials SET password_hash = ?,"
+		" changed_at = UTC_TIMESTAMP(6) WHERE user_id = ?",
+		DB_ARGS(args), &done, e) == -1)
+		return -1;
+	if (done.matched == 0 && insert_password(db, c, e) == -1)
+		return -1;
+	return revoke_all(db, c->id, e);
+}
+
+int
+user_set_password(struct db *db, const char *id, const char *hash,
+    struct err *e)
+{
+	struct changing c = { .id = id, .hash = hash };
+	const struct db_tx tx = { .body = password_body, .ctx = &c };
+
+	return db_run(db, &tx, e);
+}
+
+static int
+disabled_body(struct db *db, void *ctx, struct err *e)
+{
+	const struct changing *c = ctx;
+	const struct db_arg args[] = { db_arg_int(c->disabled),
+		db_arg_text(c->id) };
+	struct db_done done;
+
+	if (db_exec(db,
+		"UPDATE users SET disabled_at ="
+		" IF(?, COALESCE(disabled_at, UTC_TIMESTAMP(6)), NULL)"
+		" WHERE id = ?",
+		DB_ARGS(args), &done, e) == -1)
+		return -1;
+	if (done.matched == 0)
+		return not_found(e);
+	return c->disabled ? revoke_all(db, c->id, e) : 0;
+}
+
+int
+user_set_disabled(struct db *db, const char *id, bool disabled, struct err *e)
+{
+	struct changing c = { .id = id, .disabled = disabled };
+	const struct db_tx tx = { .body = disabled_body, .ctx = &c };
+
+	return db_run(db, &tx, e);
+}
+
+int
+user_list(struct db *db, user_row_fn *fn, void *ctx, struct err *e)
+{
+	struct db_rows *rows;
+	struct user_row u;
+	int got;
+
+	if (db_query(db,
+		"SELECT u.id, u.email, u.disabled_at IS NOT NULL,"
+		" c.user_id IS NOT NULL, u.created_at, ''"
+		" FROM users u LEFT JOIN user_credentials c"
+		" ON c.user_id = u.id ORDER BY u.created_at, u.id",
+		DB_NO_ARGS, &rows, e) == -1)
+		return -1;
+	while ((got = db_next(rows, e)) == 1) {
+		fill(&u, rows);
+		if (fn(ctx, &u, e) == -1) {
+			got = -1;
+			break;
+		}
+	}
+	db_rows_end(rows);
+	return got;
+}

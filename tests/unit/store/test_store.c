@@ -1,0 +1,27 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fixture.h"
+#include "util/encode.h"
+#include "util/log.h"
+
+#define SKIPPED 77
+
+int
+main(void)
+{
+	struct err e = { 0 };
+	int failed = 0;
+
+	log_open("test", LOG_ERROR);
+	if (encode_init(&e) == -1)
+		return 1;
+	if (getenv("TASKMILL_TEST_DB_SOCKET") == NULL) {
+		(void)fprintf(stderr,
+		    "no database: run it under script/with-mariadb\n");
+		return SKIPPED;
+	}
+	failed += run_task_tests();
+	failed += run_queue_tests();
+	return failed == 0 ? 0 : 1;
+}
