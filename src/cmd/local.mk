@@ -1,12 +1,16 @@
 noinst_LIBRARIES += libcmd.a
 libcmd_a_SOURCES = \
 	src/cmd/admin.c \
+	src/cmd/api.c \
+	src/cmd/api_worker.c \
+	src/cmd/api_worker.h \
 	src/cmd/check.c \
 	src/cmd/client.c \
 	src/cmd/fault_points.c \
 	src/cmd/keygen.c \
 	src/cmd/migrate.c \
 	src/cmd/secret_input.c \
+	src/cmd/serve.c \
 	src/cmd/task.c \
 	src/cmd/task_follow.c \
 	src/cmd/token.c \

@@ -1,0 +1,97 @@
+#include <getopt.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "cmd/admin.h"
+#include "cmd/api_worker.h"
+#include "cmd/cmd.h"
+#include "pool/listener.h"
+#include "util/notify.h"
+
+static const char usage[] =
+    "usage: taskmill api [--config FILE] [--socket PATH]\n\n"
+    "One FastCGI worker. Serves on the socket that it is given as standard\n"
+    "input (spawn-fcgi, mod_fcgid) or by systemd, or makes one at PATH. It\n"
+    "never retires, and the reaper is not its business: see taskmill serve.\n";
+
+static int
+listen_somewhere(struct listener *l, const struct config *cfg, const char *path,
+    struct err *e)
+{
+	int count, first;
+
+	if (path != NULL)
+		return listener_open(l, path, cfg->socket_group, e);
+	first = notify_listen_fds(&count);
+	if (listener_inherit(l, first >= 0 ? first : STDIN_FILENO, e) == 0)
+		return 0;
+	return err_wrap(e, "no --socket, and nothing inherited");
+}
+
+static int
+serve(const struct config *cfg, const char *path, int *status, struct err *e)
+{
+	struct listener l = LISTENER_CLOSED;
+	struct worker_place place = { .lifeline_fd = -1 };
+	int rc = -1;
+
+	if ((place.board = scoreboard_new(e)) == NULL)
+		return -1;
+	if (listen_somewhere(&l, cfg, path, e) != 0)
+		goto out;
+	place.listen_fd = l.fd;
+	scoreboard_set(place.board, place.slot, getpid());
+	*status = api_worker_live(cfg, &place, false);
+	rc = 0;
+out:
+	listener_close(&l);
+	return rc;
+}
+
+static int
+run(const char *config_path, const char *path)
+{
+	struct config cfg;
+	struct err e = { 0 };
+	int status = EX_OK;
+
+	if (api_worker_prepare(&cfg, config_path, "api", &e) != 0)
+		return cmd_fail("api", &e);
+	if (serve(&cfg, path, &status, &e) != 0)
+		status = cmd_fail("api", &e);
+	config_clear(&cfg);
+	return status;
+}
+
+int
+cmd_api(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "socket", required_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *config_path = NULL, *path = NULL;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (o) {
+		case 'c':
+			config_path = optarg;
+			break;
+		case 's':
+			path = optarg;
+			break;
+		case 'h':
+			(void)fputs(usage, stdout);
+			return EX_OK;
+		default:
+			return cmd_usage(usage);
+		}
+	}
+	if (optind != argc)
+		return cmd_usage(usage);
+	return run(config_path, path);
+}

@@ -1,0 +1,24 @@
+#ifndef CMD_API_WORKER_H
+#define CMD_API_WORKER_H
+
+#include "config/config.h"
+#include "pool/worker.h"
+#include "util/err.h"
+
+/*
+ * api_worker: what "serve" and "api" have in common: the handler of the api
+ * layer in a worker of the pool.
+ */
+
+/* Configuration, log and randomness; before anything is forked. */
+int api_worker_prepare(struct config *cfg, const char *config_path,
+    const char *process, struct err *e) MUST_CHECK;
+
+/*
+ * Serves until it is told to leave; logs what went wrong. The exit status. A
+ * worker that retires wants somebody to start the next one.
+ */
+int api_worker_live(const struct config *cfg, const struct worker_place *place,
+    bool retires);
+
+#endif

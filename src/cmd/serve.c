@@ -1,0 +1,188 @@
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "cmd/admin.h"
+#include "cmd/api_worker.h"
+#include "cmd/cmd.h"
+#include "pool/master.h"
+#include "util/log.h"
+#include "util/notify.h"
+
+static const char usage[] =
+    "usage: taskmill serve [--config FILE] [--no-reaper]\n\n"
+    "Runs everything: API_WORKERS FastCGI workers on API_SOCKET (or on the\n"
+    "socket that systemd passes) and the reaper.\n\n"
+    "  SIGHUP   reads the configuration again and replaces all processes\n"
+    "           without losing a request; a wrong one changes nothing\n"
+    "  SIGUSR1  opens LOG_FILE again\n"
+    "  SIGTERM  finishes what is begun, and leaves\n";
+
+/* Descriptors of the reaper. */
+#define REAPER_LIFELINE 3
+
+struct serve {
+	struct config cfg;
+	const char *config_path; /* as on the command line, or NULL */
+	char self[PATH_MAX];     /* our own program */
+};
+
+static int
+live_worker(void *ctx, const struct worker_place *place)
+{
+	const struct serve *s = ctx;
+
+	return api_worker_live(&s->cfg, place, true);
+}
+
+/* By exec: the reaper starts programs, and must not share our pages. */
+static int
+start_reaper(void *ctx, int lifeline_fd, struct proc *p, struct err *e)
+{
+	const struct serve *s = ctx;
+	const char *argv[] = { s->self, "reaper", "--lifeline", "3", NULL, NULL,
+		NULL };
+	const struct proc_fd fds[] = {
+		{ STDERR_FILENO, STDERR_FILENO },
+		{ lifeline_fd, REAPER_LIFELINE },
+	};
+	const struct proc_spec spec = {
+		.argv = argv,
+		/* Settings in the environment override those of the file. */
+		.env = (const char *const *)environ,
+		.fds = fds,
+		.fd_count = sizeof(fds) / sizeof(fds[0]),
+	};
+
+	if (s->cfg.file[0] != '\0') {
+		argv[4] = "--config";
+		argv[5] = s->cfg.file;
+	}
+	return proc_spawn(p, &spec, e);
+}
+
+static struct master_settings
+settings_of(const struct config *cfg)
+{
+	return (struct master_settings){
+		.workers = (size_t)cfg->api_workers,
+		.request_limit_s = cfg->request_limit_s,
+		.log_file = cfg->log_file,
+	};
+}
+
+static int
+reload(void *ctx, struct master_settings *m, struct err *e)
+{
+	struct serve *s = ctx;
+	struct config fresh;
+
+	if (config_load(&fresh, s->config_path, e) != 0)
+		return -1;
+	if (strcmp(fresh.api_socket, s->cfg.api_socket) != 0)
+		log_line(LOG_WARN, "API_SOCKET changes by a restart only");
+	config_clear(&s->cfg);
+	s->cfg = fresh;
+	log_open("master", log_level_of(s->cfg.log_level));
+	*m = settings_of(&s->cfg);
+	return 0;
+}
+
+static int
+find_self(struct serve *s, struct err *e)
+{
+	ssize_t n = readlink("/proc/self/exe", s->self, sizeof(s->self) - 1);
+
+	if (n < 0)
+		return err_sys(e, ERR_BROKEN, "read /proc/self/exe");
+	s->self[n] = '\0';
+	return 0;
+}
+
+static int
+listen_somewhere(struct listener *l, const struct config *cfg, struct err *e)
+{
+	int count, first = notify_listen_fds(&count);
+
+	if (first >= 0)
+		return listener_inherit(l, first, e);
+	return listener_open(l, cfg->api_socket, cfg->socket_group, e);
+}
+
+static int
+be_master(struct serve *s, bool with_reaper, struct err *e)
+{
+	struct listener l = LISTENER_CLOSED;
+	struct master_options o = {
+		.settings = settings_of(&s->cfg),
+		.listener = &l,
+		.worker = live_worker,
+		.start_reaper = with_reaper ? start_reaper : NULL,
+		.reload = reload,
+		.ctx = s,
+	};
+	int rc;
+
+	if ((o.board = scoreboard_new(e)) == NULL || find_self(s, e) != 0 ||
+	    listen_somewhere(&l, &s->cfg, e) != 0)
+		return -1;
+	log_line(LOG_INFO, "serving socket=" LOG_STR " mode=%s",
+	    log_str(l.path), config_mode(&s->cfg));
+	rc = master_run(&o, e);
+	listener_close(&l);
+	return rc;
+}
+
+static int
+run(const char *config_path, bool with_reaper)
+{
+	struct serve s = { .config_path = config_path };
+	struct err e = { 0 };
+	int status = EX_OK;
+
+	if (api_worker_prepare(&s.cfg, config_path, "master", &e) != 0)
+		return cmd_fail("serve", &e);
+	if (be_master(&s, with_reaper, &e) != 0) {
+		log_err(LOG_ERROR, &e, "serve");
+		status = cmd_fail("serve", &e);
+	}
+	config_clear(&s.cfg);
+	return status;
+}
+
+int
+cmd_serve(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "no-reaper", no_argument, NULL, 'n' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *config_path = NULL;
+	bool with_reaper = true;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (o) {
+		case 'c':
+			config_path = optarg;
+			break;
+		case 'n':
+			with_reaper = false;
+			break;
+		case 'h':
+			(void)fputs(usage, stdout);
+			return EX_OK;
+		default:
+			return cmd_usage(usage);
+		}
+	}
+	if (optind != argc)
+		return cmd_usage(usage);
+	return run(config_path, with_reaper);
+}
