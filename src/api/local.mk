@@ -18,3 +18,6 @@ libapi_a_SOURCES = \
 	src/api/status.c \
 	src/api/task_read.c \
 	src/api/tasks.c
+
+openapidir = $(pkgdatadir)
+dist_openapi_DATA = share/openapi.json
