@@ -1,0 +1,11 @@
+# What runs inside a sandbox: the agents' folders and our two scripts.
+agents_claudedir = $(pkgdatadir)/agents/claude
+dist_agents_claude_DATA = share/agents/claude/agent.json share/agents/claude/run
+agents_codexdir = $(pkgdatadir)/agents/codex
+dist_agents_codex_DATA = share/agents/codex/agent.json share/agents/codex/run
+agents_simulateddir = $(pkgdatadir)/agents/simulated
+dist_agents_simulated_DATA = share/agents/simulated/agent.json \
+	share/agents/simulated/run
+sandboxdir = $(pkgdatadir)/sandbox
+dist_sandbox_DATA = share/sandbox/askpass share/sandbox/clone.sh \
+	share/sandbox/collect.sh share/sandbox/repatch.sh

@@ -75,6 +75,9 @@ const char *json_member_name(struct json_object *o, size_t i);
 const char *json_array_string(struct json_object *a, size_t i);
 size_t json_array_size(struct json_object *a);
 
+/* Object number i of array a, borrowed; NULL if it is not there or no object. */
+struct json_object *json_array_object(struct json_object *a, size_t i);
+
 /*
  * Python's idea of false, which the HTTP contract calls "missing" (1.2):
  * absent, null, "", 0, false, [] and {}.

@@ -171,6 +171,17 @@ json_array_string(struct json_object *a, size_t i)
 	return json_object_get_string(item);
 }
 
+struct json_object *
+json_array_object(struct json_object *a, size_t i)
+{
+	struct json_object *item;
+
+	if (i >= json_array_size(a))
+		return NULL;
+	item = json_object_array_get_idx(a, i);
+	return json_is_object(item) ? item : NULL;
+}
+
 bool
 json_falsy(struct json_object *o)
 {

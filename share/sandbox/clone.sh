@@ -1,0 +1,82 @@
+#!/bin/sh
+# Clones one branch for a task, and keeps a trusted copy of the git folder
+# where the agent never sees it: later git works with that copy alone, because
+# what an agent may have put into a .git is code for whoever runs git there.
+#
+# From the environment: TASKMILL_CONTROL (our folder), TASKMILL_URL,
+# TASKMILL_BRANCH, TASKMILL_ORIGIN, TASKMILL_TOKEN, TASKMILL_CA (or empty).
+# Writes out/base (the commit) and, when the clone failed, out/why:
+# "empty", "no_branch", "tag" or "git".
+set -u
+umask 022
+
+control=$TASKMILL_CONTROL
+work=$HOME/workspace
+repo=$work/repo
+
+# Nothing of the user's, nothing of the system's, nobody to ask.
+export HOME="$control/empty" GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null
+export GIT_TERMINAL_PROMPT=0 GIT_LFS_SKIP_SMUDGE=1 GIT_OPTIONAL_LOCKS=0
+export GIT_ASKPASS="$control/askpass" SSH_ASKPASS=/bin/false LC_ALL=C
+export GIT_ALLOW_PROTOCOL="${TASKMILL_URL%%:*}" GIT_TEMPLATE_DIR=
+case $GIT_ALLOW_PROTOCOL in
+http | https) ;;
+*)
+	echo "only http and https can be cloned" >&2
+	exit 2
+	;;
+esac
+[ -z "$TASKMILL_CA" ] || export GIT_SSL_CAINFO="$TASKMILL_CA"
+
+safe_git() {
+	git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c gc.auto=0 \
+		-c maintenance.auto=false -c protocol.ext.allow=never \
+		-c submodule.recurse=false -c http.followRedirects=false \
+		-c credential.helper= -c core.attributesFile=/dev/null \
+		-c core.autocrlf=false -c transfer.bundleURI=false \
+		-c http.lowSpeedLimit=1000 -c http.lowSpeedTime=20 \
+		-c advice.detachedHead=false "$@"
+}
+
+# Why did it fail? A list of the branches tells what the error's text may not.
+explain() {
+	list=$(safe_git ls-remote --heads -- "$TASKMILL_URL") || {
+		echo git >"$control/out/why"
+		return
+	}
+	if [ -z "$list" ]; then
+		echo empty >"$control/out/why"
+	else
+		echo no_branch >"$control/out/why"
+	fi
+}
+
+mkdir -p "$control/out" "$control/empty" "$work" || exit 3
+rm -rf -- "$repo" "$control/git" "$control/out/why" || exit 3
+
+safe_git clone --quiet --depth 1 --single-branch --no-tags \
+	--branch "$TASKMILL_BRANCH" -- "$TASKMILL_URL" "$repo" \
+	2>"$control/out/errors"
+code=$?
+if [ "$code" -ne 0 ]; then
+	cat "$control/out/errors" >&2
+	if grep -q 'emote branch .* not found' "$control/out/errors"; then
+		explain
+	else
+		echo git >"$control/out/why"
+	fi
+	exit 1
+fi
+
+# --branch takes a tag as well; then there is no branch to come back to.
+read -r head <"$repo/.git/HEAD"
+if [ "$head" != "ref: refs/heads/$TASKMILL_BRANCH" ]; then
+	echo tag >"$control/out/why"
+	exit 1
+fi
+safe_git -C "$repo" rev-parse --verify --end-of-options HEAD \
+	>"$control/out/base" || {
+	echo empty >"$control/out/why"
+	exit 1
+}
+cp -R --reflink=auto -- "$repo/.git" "$control/git" || exit 3

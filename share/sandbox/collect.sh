@@ -1,0 +1,119 @@
+#!/bin/sh
+# Takes what an agent left behind: commit, list of changes, diff, patch, and
+# the texts before and after. Uses the trusted git folder; of the agent's own
+# .git nothing is read.
+#
+# From the environment: TASKMILL_CONTROL, TASKMILL_FILES_MAX (most files),
+# TASKMILL_BLOBS (how many files' texts are wanted), TASKMILL_BLOB_MAX (their
+# largest size). Reads out/base and message. Writes to out/: commit, raw, diff,
+# patch, blobs, nested (only if there are any); nothing but state when nothing
+# changed. state is "same", "changed", "many", or "replaced" when there is no
+# folder to look at.
+set -u
+umask 022
+
+control=$TASKMILL_CONTROL
+work=$HOME/workspace
+repo=$work/repo
+out=$control/out
+
+export HOME="$control/empty" GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null
+export GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=/bin/false GIT_OPTIONAL_LOCKS=0
+export GIT_ALLOW_PROTOCOL=none GIT_NO_LAZY_FETCH=1 LC_ALL=C TZ=UTC
+export GIT_AUTHOR_NAME='AI Assistant' GIT_AUTHOR_EMAIL=ai@example.com
+export GIT_COMMITTER_NAME='AI Assistant' GIT_COMMITTER_EMAIL=ai@example.com
+
+# The names that the agent could have changed must be what they were.
+if [ -L "$work" ] || [ -L "$repo" ]; then
+	echo replaced >"$out/state"
+	exit 0
+fi
+# No folder at all: the agent deleted every file.
+[ -e "$repo" ] || mkdir -p -- "$repo" 2>/dev/null
+if [ ! -d "$repo" ]; then
+	echo replaced >"$out/state"
+	exit 0
+fi
+
+safe_git() {
+	git --git-dir="$control/git" "$@"
+}
+for pair in core.hooksPath=/dev/null core.fsmonitor=false gc.auto=0 \
+	maintenance.auto=false core.attributesFile=/dev/null \
+	core.excludesFile=/dev/null core.autocrlf=false core.quotePath=true \
+	core.untrackedCache=false core.bare=false core.fileMode=true \
+	core.symlinks=true submodule.recurse=false diff.ignoreSubmodules=all \
+	diff.renames=true advice.addEmbeddedRepo=false core.safecrlf=false; do
+	GIT_CONFIG_COUNT=$((${GIT_CONFIG_COUNT:-0} + 1))
+	eval "GIT_CONFIG_KEY_$((GIT_CONFIG_COUNT - 1))=\${pair%%=*}"
+	eval "GIT_CONFIG_VALUE_$((GIT_CONFIG_COUNT - 1))=\${pair#*=}"
+	eval "export GIT_CONFIG_KEY_$((GIT_CONFIG_COUNT - 1))"
+	eval "export GIT_CONFIG_VALUE_$((GIT_CONFIG_COUNT - 1))"
+done
+export GIT_CONFIG_COUNT
+
+add_all() {
+	safe_git --work-tree="$repo" add -A "$@" 2>"$out/add"
+}
+
+read -r base <"$out/base" || exit 3
+cd -- "$repo" || {
+	chmod -- u+rwx "$repo" && cd -- "$repo" || exit 3
+}
+if ! add_all; then
+	# What git cannot store: unreadable files, pipes, sockets. And a folder
+	# with a .git of its own that has no commit.
+	chmod -R u+rwX -- . 2>/dev/null
+	find . -path ./.git -prune -o ! -type f ! -type d ! -type l \
+		-exec rm -f -- {} + 2>/dev/null
+	if ! add_all --ignore-errors &&
+		! grep -q 'does not have a commit checked out' "$out/add"; then
+		cat "$out/add" >&2
+		exit 3
+	fi
+	grep 'does not have a commit checked out' "$out/add" >"$out/nested"
+fi
+
+cd -- "$control/empty" || exit 3
+tree=$(safe_git write-tree) || exit 3
+commit=$(safe_git commit-tree -p "$base" -F "$control/message" "$tree") ||
+	exit 3
+safe_git diff-tree -r -z --raw --no-abbrev --full-index -M "$base" "$commit" \
+	>"$out/raw" || exit 3
+if [ ! -s "$out/raw" ]; then
+	echo same >"$out/state"
+	exit 0
+fi
+# An entry has 101 bytes and more, so most lists need no counting.
+if [ "$(wc -c <"$out/raw")" -gt $((TASKMILL_FILES_MAX * 101)) ] &&
+	[ "$(tr '\0' '\n' <"$out/raw" | grep -c '^:[0-7]* [0-7]* [0-9a-f]* ')" \
+		-gt "$TASKMILL_FILES_MAX" ]; then
+	echo many >"$out/state"
+	exit 0
+fi
+echo "$commit" >"$out/commit"
+
+# Attributes of the tree have no say in the patch; and it is told in full.
+GIT_INDEX_FILE=$control/empty/none safe_git --work-tree="$control/empty" \
+	format-patch --quiet --stdout --binary --full-index --no-ext-diff \
+	--no-textconv --no-color -M "$base..$commit" >"$out/patch" &
+patch_job=$!
+{
+	# Ids of both sides, then sizes, then the texts that are small.
+	tr '\0' '\n' <"$out/raw" |
+		sed -n 's/^:[0-7]* [0-7]* \([0-9a-f]*\) \([0-9a-f]*\) .*/\1 \2/p' |
+		head -n "$TASKMILL_BLOBS" | tr ' ' '\n' |
+		safe_git cat-file --buffer \
+			--batch-check='%(objectname) %(objecttype) %(objectsize)' |
+		awk -v most="$TASKMILL_BLOB_MAX" \
+			'$2 == "blob" && $3 <= most { print $1 }' |
+		safe_git cat-file --buffer --batch >"$out/blobs"
+} &
+blobs_job=$!
+safe_git --work-tree="$control/empty" diff --no-ext-diff --no-textconv \
+	--no-color -M "$base" "$commit" >"$out/diff"
+diff_code=$?
+wait "$blobs_job" || exit 3
+wait "$patch_job" || exit 3
+[ "$diff_code" -eq 0 ] || exit 3
+echo changed >"$out/state"
