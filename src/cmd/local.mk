@@ -9,6 +9,7 @@ libcmd_a_SOURCES = \
 	src/cmd/fault_points.c \
 	src/cmd/keygen.c \
 	src/cmd/migrate.c \
+	src/cmd/reaper.c \
 	src/cmd/secret_input.c \
 	src/cmd/serve.c \
 	src/cmd/task.c \

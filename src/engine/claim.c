@@ -1,0 +1,96 @@
+/* Taking due tasks, as many as may run (reliability 5). */
+#include <sys/statvfs.h>
+
+#include "engine/impl.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* Then the others get their turn; the rest follows at once. */
+#define BURST 8
+
+/* Fault 54: what cannot be written down must not be begun. */
+static bool
+disk_has_room(struct engine *g)
+{
+	uint64_t reserve = (uint64_t)g->config->disk_reserve_mb << 20;
+	struct statvfs fs;
+	bool low;
+
+	if (fstatvfs(g->spool_fd, &fs) == -1)
+		return true; /* then the first write will tell */
+	low = (uint64_t)fs.f_bavail * fs.f_frsize < reserve;
+	if (low && !g->disk_low)
+		log_line(LOG_ERROR,
+		    "disk low, nothing is claimed free_mb=%ju reserve_mb=%ld",
+		    (uintmax_t)(((uint64_t)fs.f_bavail * fs.f_frsize) >> 20),
+		    g->config->disk_reserve_mb);
+	if (!low && g->disk_low)
+		log_line(LOG_INFO, "disk has room again");
+	g->disk_low = low;
+	return !low;
+}
+
+static bool
+has_place(const struct engine *g)
+{
+	return g->runs.count < (size_t)g->config->tasks_per_machine;
+}
+
+static bool
+may_claim(struct engine *g, int64_t now_ms)
+{
+	struct err e = { 0 };
+
+	if (g->drain || !g->registered || !link_ready(g, now_ms) ||
+	    !disk_has_room(g))
+		return false;
+	if (spawner_ready(&g->spawner, now_ms, &e) == -1) {
+		log_err(LOG_WARN, &e, "nothing is claimed");
+		return false;
+	}
+	return true;
+}
+
+/* 1 one more was started, 0 there is none or not now. */
+static int
+claim_one(struct engine *g)
+{
+	const struct claim_limits limits = {
+		.per_user = (unsigned int)g->config->tasks_per_user,
+		.lease_s = (unsigned int)g->config->lease_s,
+	};
+	struct claim c = { 0 };
+	struct err e = { 0 };
+	int got;
+
+	got = queue_claim(g->db, g->id.owner, &limits, &c, &e);
+	if (got == -1) {
+		link_failed(g, &e, "claim");
+		/* The claim may stand all the same: it has no run then. */
+		g->wishes.at_ms = 0;
+		return 0;
+	}
+	link_worked(g, clock_mono_ms());
+	g->idle_seen = got == 0;
+	if (got == 1)
+		start_claimed(g, &c);
+	claim_clear(&c);
+	return got;
+}
+
+void
+claim_due(struct engine *g, int64_t now_ms)
+{
+	if (!timer_due(&g->claim, now_ms))
+		return;
+	timer_set_jittered(&g->claim, now_ms, g->config->poll_ms);
+	if (!has_place(g) || !may_claim(g, now_ms))
+		return;
+	for (int i = 0; i < BURST; i++) {
+		if (!has_place(g) || !link_ready(g, clock_mono_ms()) ||
+		    g->spawner.sock == -1 || claim_one(g) == 0)
+			return;
+	}
+	g->claim.at_ms = 0;
+	g->busy = true;
+}

@@ -1,0 +1,299 @@
+/* From a claim to a runner, in the order of reliability 5. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agents/agent.h"
+#include "engine/impl.h"
+#include "repo/url.h"
+#include "spool/spec.h"
+#include "util/clock.h"
+#include "util/fault.h"
+#include "util/file.h"
+#include "util/log.h"
+
+/* Text that ends a task before it began. */
+struct refusal {
+	enum failure failure; /* FAILURE_NONE: not refused */
+	char text[480];
+};
+
+static int
+refuse(struct refusal *no, enum failure failure, const char *what,
+    const struct err *why)
+{
+	no->failure = failure;
+	(void)snprintf(no->text, sizeof(no->text), "%s: %.380s", what,
+	    why->text);
+	return -1;
+}
+
+/* What the setting of an agent's variable holds; NULL or "": not set. */
+static const char *
+setting_of(const struct config *c, const char *name)
+{
+	if (strcmp(name, "ANTHROPIC_API_KEY") == 0)
+		return c->anthropic_api_key;
+	if (strcmp(name, "OPENAI_API_KEY") == 0)
+		return c->openai_api_key;
+	/* An agent that an admin added: from our own environment. */
+	return getenv(name);
+}
+
+/* Simulated agents need no keys, so they get none. */
+static bool
+wants_keys(const struct config *c)
+{
+	return strcmp(config_mode(c), "simulation") != 0 ||
+	    strcmp(c->simulation_agents, "cli") == 0;
+}
+
+/* The variables that the agent's manifest names, as far as they are set. */
+static int
+take_env(const struct config *c, const char *agent, struct secrets *s,
+    struct err *e)
+{
+	struct agent a = { 0 };
+	size_t n = 0;
+	int rc = -1;
+
+	if (!wants_keys(c))
+		return 0;
+	if (agent_read(&a, c->share_dir, agent, e) == -1)
+		goto out;
+	for (char *const *name = a.env; *name != NULL; name++) {
+		const char *value = setting_of(c, *name);
+
+		if (value == NULL || value[0] == '\0' || n == SECRETS_ENV_MAX)
+			continue;
+		if (asprintf(&s->env[n], "%s=%s", *name, value) == -1) {
+			s->env[n] = NULL;
+			(void)err_set(e, ERR_RETRY, "out of memory");
+			goto out;
+		}
+		n++;
+	}
+	rc = 0;
+out:
+	agent_clear(&a);
+	return rc;
+}
+
+static int
+take_token(struct engine *g, const struct claim *c, struct secrets *s,
+    struct err *e)
+{
+	struct buf token = BUF(SEAL_SECRET_MAX);
+	int rc = -1;
+
+	if (keyring_open(&g->keys, c, &token, e) == -1)
+		goto out;
+	s->github_token = strdup(token.data == NULL ? "" : token.data);
+	if (s->github_token == NULL) {
+		(void)err_set(e, ERR_RETRY, "out of memory");
+		goto out;
+	}
+	rc = 0;
+out:
+	buf_wipe(&token);
+	return rc;
+}
+
+static int
+take_secrets(struct engine *g, const struct claim *c, struct secrets *s,
+    struct refusal *no)
+{
+	struct err e = { 0 };
+
+	if (take_token(g, c, s, &e) == -1)
+		return refuse(no, FAILURE_SECRET,
+		    "The token stored for this task cannot be read any more; "
+		    "please start the task again",
+		    &e);
+	if (take_env(g->config, c->agent, s, &e) == -1)
+		return refuse(no, FAILURE_AGENT_MISSING,
+		    "The agent of this task is not installed here", &e);
+	return 0;
+}
+
+/* The URL is built again from its parts: the row is only data. */
+static int
+check_url(const struct config *c, const struct claim *claim,
+    struct repo_url *url, struct refusal *no)
+{
+	const struct repo_policy policy = {
+		.allowed_hosts = c->repo_allowed_hosts,
+		.allow_http = c->repo_allow_http,
+	};
+	struct err e = { 0 };
+
+	if (repo_url_read(url, claim->repo_url, &policy, &e) == -1)
+		return refuse(no, FAILURE_REPO_ACCESS,
+		    "This repository is not allowed here", &e);
+	return 0;
+}
+
+/* All strings are borrowed: never spec_clear() this one. */
+static int
+write_spec(const struct config *c, const struct claim *claim,
+    struct repo_url *url, int dirfd, struct err *e)
+{
+	char origin[REPO_HOST_MAX + 20], mode[16];
+	struct spec s = {
+		.task_id = claim->hold.task_id,
+		.attempt = claim->hold.attempt,
+		.prompt = claim->prompt,
+		.clone_url = url->clone,
+		.origin_url = origin,
+		.branch = claim->branch,
+		.agent = claim->agent,
+		.mode = mode,
+		.share_dir = c->share_dir,
+		.sandbox_dir = c->sandbox_dir,
+		.ca_file = c->repo_ca_file,
+		.isolation = c->simulation_isolation,
+		.agent_kind = c->simulation_agents,
+		.agent_network = c->simulation_agent_network,
+		.sandbox_user = c->sandbox_user,
+		.memory_mb = c->sandbox_memory_mb,
+		.processes = c->sandbox_processes,
+		.open_files = c->sandbox_open_files,
+		.file_mb = c->sandbox_file_mb,
+		.cpu_s = c->sandbox_cpu_s,
+		.life_s = c->sandbox_life_s,
+		.clone_limit_s = c->clone_limit_s,
+		.agent_limit_s = c->agent_limit_s,
+		.command_limit_s = c->command_limit_s,
+		.output_max_bytes = c->output_max_bytes,
+		.patch_max_bytes = c->patch_max_bytes,
+		.changed_files_max = c->changed_files_max,
+		.cancel_grace_ms = c->cancel_grace_ms,
+	};
+
+	repo_url_origin(url, origin);
+	(void)snprintf(mode, sizeof(mode), "%s", config_mode(c));
+	return spec_write(dirfd, &s, e);
+}
+
+/* The folder, and the run that owns it from now on. */
+static struct run *
+make_run(struct engine *g, const struct hold *h, struct err *e)
+{
+	char name[SPOOL_NAME_MAX];
+	struct run *r;
+	int dirfd;
+
+	FAULT_POINT("spawn.before_folder");
+	spool_name(name, h->task_id, h->attempt);
+	if (mkdirat(g->spool_fd, name, 0700) == -1) {
+		(void)err_sys(e, ERR_RETRY, "make spool folder %s", name);
+		return NULL;
+	}
+	dirfd = openat(g->spool_fd, name,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dirfd == -1) {
+		(void)err_sys(e, ERR_RETRY, "open spool folder %s", name);
+		return NULL;
+	}
+	if ((r = run_new(h, dirfd, e)) == NULL) {
+		(void)close(dirfd);
+		return NULL;
+	}
+	if (runs_add(&g->runs, r, e) == -1) {
+		run_free(r);
+		return NULL;
+	}
+	r->row = ROW_OURS;
+	r->shipped_known = true;
+	r->renewed_ms = clock_mono_ms();
+	r->renew_ms = r->renewed_ms + jittered(g->config->renew_s * 1000);
+	return r;
+}
+
+/* Asks for the runner, then hands it its secrets. */
+static int
+spawn(struct engine *g, struct run *r, int lock_fd, const struct secrets *s,
+    struct err *e)
+{
+	int pipe_fd[2];
+	struct spawn_order order;
+	int rc = -1;
+
+	if (pipe2(pipe_fd, O_CLOEXEC) == -1)
+		return err_sys(e, ERR_RETRY, "pipe");
+	order = (struct spawn_order){ r->name, r->dirfd, lock_fd, pipe_fd[0] };
+	r->began = true; /* from here on nobody knows but the lock */
+	if (spawner_spawn(&g->spawner, &order, &r->proc.pid, &r->proc.pidfd,
+		e) == -1)
+		goto out;
+	FAULT_POINT("spawn.mid_pipe");
+	/* The pipe holds all of it: 64 KiB, and the document half of that. */
+	rc = secrets_write(pipe_fd[1], s, e);
+out:
+	(void)close(pipe_fd[0]);
+	(void)close(pipe_fd[1]);
+	return rc;
+}
+
+static int
+launch(struct engine *g, const struct claim *c, struct run *r,
+    const struct secrets *s, struct repo_url *url)
+{
+	struct err e = { 0 };
+	int lock_fd, rc = -1;
+
+	/* Locked before the fork, and inherited: no gap (P10). */
+	if ((lock_fd = file_lock(r->dirfd, "lock", &e)) < 0)
+		goto out;
+	if (write_spec(g->config, c, url, r->dirfd, &e) == -1 ||
+	    spawn(g, r, lock_fd, s, &e) == -1)
+		goto out;
+	rc = 0;
+out:
+	if (lock_fd >= 0)
+		(void)close(lock_fd);
+	if (rc == -1) /* the lock will say whether it runs all the same */
+		log_err(LOG_ERROR, &e, "start failed run=%s", r->name);
+	return rc;
+}
+
+/* Sets *no, or starts it; a start that failed is seen by its free lock. */
+static void
+start(struct engine *g, const struct claim *c, struct refusal *no)
+{
+	struct secrets s = { 0 };
+	struct repo_url url;
+	struct err e = { 0 };
+	struct run *r;
+
+	if (check_url(g->config, c, &url, no) == -1 ||
+	    take_secrets(g, c, &s, no) == -1)
+		goto out;
+	if ((r = make_run(g, &c->hold, &e)) == NULL) {
+		/* adopt_wishes() gives back a row that has no run. */
+		log_err(LOG_ERROR, &e, "start failed id=%jd",
+		    (intmax_t)c->hold.task_id);
+		goto out;
+	}
+	if (launch(g, c, r, &s, &url) == 0)
+		log_line(LOG_INFO, "run started run=%s pid=%ld", r->name,
+		    (long)r->proc.pid);
+	else
+		g->busy = true;
+out:
+	secrets_clear(&s);
+}
+
+void
+start_claimed(struct engine *g, const struct claim *c)
+{
+	struct refusal no = { .failure = FAILURE_NONE };
+
+	start(g, c, &no);
+	if (no.failure != FAILURE_NONE)
+		finish_failed(g, &c->hold, no.failure, no.text);
+}
