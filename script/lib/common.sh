@@ -41,7 +41,7 @@ show_tail() { # FILE [LINES]
 
 # Prints the comment block at the head of a script as its help.
 usage() {
-	sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$0"
+	sed -n '2,/^[^#]/{/^# shellcheck/d;/^#/s/^# \{0,1\}//p}' "$0"
 }
 
 cores() {
