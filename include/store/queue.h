@@ -52,8 +52,8 @@ struct claim_limits {
  * token. Inserts an event "claimed".
  */
 int queue_claim(struct db *db, const char *owner,
-    const struct claim_limits *limits, struct claim *c, struct err *e)
-    MUST_CHECK;
+    const struct claim_limits *limits, struct claim *c,
+    struct err *e) MUST_CHECK;
 
 /*
  * Loads a claim's contents again for an attempt that owner holds already.
@@ -69,8 +69,9 @@ enum hold_state {
 };
 
 /*
- * Renews the lease; a task that a sweeper has put back to pending is revived
- * if nobody has claimed it since (unless its cancellation was asked for).
+ * Renews the lease, as owner's from now on; a task that a sweeper has put back
+ * to pending is revived if nobody has claimed it since (unless its cancellation
+ * was asked for).
  */
 int queue_renew(struct db *db, const char *owner, const struct hold *h,
     unsigned int lease_s, enum hold_state *state, struct err *e) MUST_CHECK;
@@ -91,7 +92,9 @@ int queue_shipped(struct db *db, const struct hold *h, uint64_t *seq,
 /*
  * Appends events whose spool numbers follow *shipped without a gap, and renews
  * the lease; *shipped is then the last of them. Unknown commits are resolved by
- * shipped_seq. ERR_CONFLICT: superseded, nothing was written.
+ * shipped_seq. Revives like queue_renew(). ERR_CONFLICT: superseded, nothing
+ * was written. ERR_INVALID: the database is not at *shipped; ask
+ * queue_shipped().
  */
 int queue_ship(struct db *db, const struct hold *h, unsigned int lease_s,
     const struct event_new *events, size_t n, uint64_t *shipped,
@@ -101,18 +104,18 @@ int queue_ship(struct db *db, const struct hold *h, unsigned int lease_s,
 struct task_result {
 	enum task_state outcome; /* COMPLETED, FAILED or CANCELLED */
 	enum failure failure;
-	const char *error;         /* NULL unless FAILED or CANCELLED */
-	const char *commit_hash;   /* NULL: nothing changed */
-	const char *container_id;  /* sandbox id, or NULL */
-	const char *git_diff;      /* valid UTF-8 */
+	const char *error;        /* NULL unless FAILED or CANCELLED */
+	const char *commit_hash;  /* NULL: nothing changed */
+	const char *container_id; /* sandbox id, or NULL */
+	const char *git_diff;     /* valid UTF-8 */
 	size_t git_diff_len;
 	const char *git_patch;
 	size_t git_patch_len;
 	const char *changed_files; /* JSON array */
 	size_t changed_files_len;
-	const char *message;       /* the agent's words, NULL: none */
+	const char *message; /* the agent's words, NULL: none */
 	size_t message_len;
-	const char *metadata;      /* JSON object */
+	const char *metadata; /* JSON object */
 	size_t metadata_len;
 };
 
@@ -125,11 +128,16 @@ struct task_result {
  *
  * container_id and so on of other outcomes than COMPLETED leave the columns
  * of the contract's table (3.7) as they were.
+ *
+ * What does not fit the server's max_allowed_packet: the diff and the message
+ * are cut, with a marker; a patch or file list makes it FAILURE_TOO_LARGE.
+ * ERR_INVALID: the result itself will never be taken (no UTF-8, no JSON, not
+ * an end, or not shipped up to there): end the task with another one.
  */
 int queue_complete(struct db *db, const struct hold *h,
     const struct event_new *events, size_t n, uint64_t shipped,
-    const struct task_result *result, enum task_state *final, struct err *e)
-    MUST_CHECK;
+    const struct task_result *result, enum task_state *final,
+    struct err *e) MUST_CHECK;
 
 /*
  * The attempt is lost: back to pending after delay_ms, with an event "lost"
@@ -139,7 +147,10 @@ int queue_complete(struct db *db, const struct hold *h,
 int queue_give_back(struct db *db, const struct hold *h, unsigned int delay_ms,
     bool counts, const char *why, struct err *e) MUST_CHECK;
 
-/* Every task this owner string holds, running. */
+/*
+ * Every task this owner string holds, running. All are read before the first
+ * call of fn, which may use the handle.
+ */
 typedef int hold_fn(void *ctx, const struct hold *h, bool cancel_requested,
     struct err *e);
 int queue_owned(struct db *db, const char *owner, hold_fn *fn, void *ctx,
@@ -177,11 +188,11 @@ struct queue_counts {
 	int64_t oldest_pending_s;
 };
 
-int queue_counts_get(struct db *db, struct queue_counts *c, struct err *e)
-    MUST_CHECK;
+int queue_counts_get(struct db *db, struct queue_counts *c,
+    struct err *e) MUST_CHECK;
 
 /* Deletes idempotency keys older than hours and refresh tokens long expired. */
-int queue_expire_keys(struct db *db, unsigned int hours, struct err *e)
-    MUST_CHECK;
+int queue_expire_keys(struct db *db, unsigned int hours,
+    struct err *e) MUST_CHECK;
 
 #endif

@@ -40,11 +40,11 @@ enum failure {
 	FAILURE_TIMEOUT,     /* "timeout": of the step that the text names */
 	FAILURE_AGENT,       /* "agent_failed" */
 	FAILURE_AGENT_MISSING, /* "agent_missing" */
-	FAILURE_TOO_LARGE,   /* "too_large": patch or file list over a limit */
-	FAILURE_SANDBOX,     /* "sandbox_lost" */
-	FAILURE_DISK,        /* "disk_full" */
-	FAILURE_SECRET,      /* "secret_lost": the sealed token cannot be opened */
-	FAILURE_INTERNAL,    /* "internal" */
+	FAILURE_TOO_LARGE, /* "too_large": patch or file list over a limit */
+	FAILURE_SANDBOX,   /* "sandbox_lost" */
+	FAILURE_DISK,      /* "disk_full" */
+	FAILURE_SECRET,   /* "secret_lost": the sealed token cannot be opened */
+	FAILURE_INTERNAL, /* "internal" */
 	FAILURE_N
 };
 

@@ -14,6 +14,9 @@
  *
  * Every function names the user, and a task of somebody else is ERR_ABSENT
  * "Task not found", like one that does not exist.
+ *
+ * Callbacks look at a row that is just being read: they must not use the
+ * handle. One that returns -1 ends the reading, and the call with its error.
  */
 
 /* What start-task writes down. All borrowed. */
@@ -28,7 +31,7 @@ struct task_new {
 	/* The sealed credential (auth/seal.h). */
 	const char *key_id;
 	const uint8_t *nonce; /* 16 bytes */
-	const void *sealed;
+	const void *sealed;   /* NULL: none */
 	size_t sealed_len;
 
 	/* Idempotency-Key and SHA-256 of the canonical request; NULL: none. */
@@ -41,17 +44,19 @@ struct task_new {
 
 enum task_start_end {
 	TASK_STARTED,
-	TASK_REPLAYED,    /* the same key and request: *id is the first one's */
-	TASK_KEY_REUSED,  /* the same key, another request */
-	TASK_NO_PROJECT,  /* not the user's project */
-	TASK_LIVE_FULL    /* most_live reached */
+	TASK_REPLAYED,   /* the same key and request: *id is the first one's */
+	TASK_KEY_REUSED, /* the same key, another request */
+	TASK_NO_PROJECT, /* not the user's project */
+	TASK_LIVE_FULL   /* most_live reached */
 };
 
 /*
  * Accepts a task: row, queue row, sealed secret, event 1 "queued" and the key,
  * in one transaction. Returns 0 with *end when the outcome is certain. A lost
  * COMMIT is resolved by the random start token (reliability 11). ERR_RETRY:
- * not accepted, or unknown.
+ * not accepted, or unknown. ERR_UNKNOWN "User not found": gone or disabled.
+ * With a key that was used before, its answer comes first, whatever the limits
+ * are now. *id is set for STARTED, REPLAYED and KEY_REUSED.
  */
 int task_start(struct db *db, const struct task_new *t,
     enum task_start_end *end, int64_t *id, struct err *e) MUST_CHECK;
@@ -106,8 +111,8 @@ typedef int task_row_fn(void *ctx, const struct task_row *row, struct err *e);
 
 /*
  * The first group of fields, in one statement by primary keys that also tells
- * whether the user is there and enabled: ERR_UNKNOWN "User not found" else. This
- * is what browsers poll.
+ * whether the user is there and enabled: ERR_UNKNOWN "User not found" else.
+ * This is what browsers poll.
  */
 int task_status_get(struct db *db, const char *user_id, int64_t id,
     task_row_fn *fn, void *ctx, struct err *e) MUST_CHECK;
@@ -124,8 +129,8 @@ int task_get(struct db *db, const char *user_id, int64_t id, task_row_fn *fn,
     void *ctx, struct err *e) MUST_CHECK;
 
 struct task_filter {
-	int64_t project_id;     /* 0: any */
-	int64_t before;         /* only tasks listed after this id; 0: from the top */
+	int64_t project_id; /* 0: any */
+	int64_t before; /* only tasks listed after this id; 0: from the top */
 	unsigned int limit;     /* 0: all */
 	enum task_state status; /* TASK_STATE_N: any */
 };
@@ -147,7 +152,11 @@ int task_diff_get(struct db *db, const char *user_id, int64_t id,
 int task_cancel(struct db *db, const char *user_id, int64_t id,
     enum task_state *now, struct err *e) MUST_CHECK;
 
-/* One event of a task. data is JSON. */
+/*
+ * One event of a task. data is JSON. Kinds of the engine's own, beside the
+ * lines of the spool: queued, claimed, revived, lost ("why"), cancel (asked
+ * for while it ran) and, always the last one, end ("status", "failure").
+ */
 struct event_row {
 	int64_t seq;
 	const char *kind;
@@ -156,12 +165,10 @@ struct event_row {
 	size_t data_len;
 };
 
-typedef int event_row_fn(void *ctx, const struct event_row *row,
-    struct err *e);
+typedef int event_row_fn(void *ctx, const struct event_row *row, struct err *e);
 
 /* Events with seq > after, in order, at most limit of them. */
-int task_events(struct db *db, const char *user_id, int64_t id,
-    int64_t after, unsigned int limit, event_row_fn *fn, void *ctx,
-    struct err *e) MUST_CHECK;
+int task_events(struct db *db, const char *user_id, int64_t id, int64_t after,
+    unsigned int limit, event_row_fn *fn, void *ctx, struct err *e) MUST_CHECK;
 
 #endif

@@ -14,7 +14,7 @@ struct user_row {
 	char id[37];
 	char email[321]; /* "" when NULL */
 	bool disabled;
-	bool can_sign_in;      /* has a password */
+	bool can_sign_in; /* has a password */
 	char created_at[40];
 	char password_hash[129]; /* only by user_find_*; "" when none */
 };
@@ -25,8 +25,7 @@ struct user_row {
  * taken.
  */
 int user_add(struct db *db, const char *id, const char *email,
-    const char *full_name, const char *password_hash, struct err *e)
-    MUST_CHECK;
+    const char *full_name, const char *password_hash, struct err *e) MUST_CHECK;
 
 /* ERR_ABSENT: no such user. Disabled ones are found: the caller decides. */
 int user_find_by_id(struct db *db, const char *id, struct user_row *u,
@@ -40,7 +39,11 @@ int user_find_by_email(struct db *db, const char *email, struct user_row *u,
  */
 int user_check(struct db *db, const char *id, struct err *e) MUST_CHECK;
 
-/* Sets a password; revokes all of the user's refresh tokens with it (D10). */
+/*
+ * Sets a password; revokes all of the user's refresh tokens with it (D10).
+ * ERR_ABSENT: no such user, or he has no address. ERR_CONFLICT: he gets his
+ * first password and his address signs in somebody else.
+ */
 int user_set_password(struct db *db, const char *id, const char *hash,
     struct err *e) MUST_CHECK;
 
@@ -48,9 +51,10 @@ int user_set_password(struct db *db, const char *id, const char *hash,
 int user_set_disabled(struct db *db, const char *id, bool disabled,
     struct err *e) MUST_CHECK;
 
+/* Oldest first, without hashes. fn must not use the handle. */
 typedef int user_row_fn(void *ctx, const struct user_row *u, struct err *e);
-int user_list(struct db *db, user_row_fn *fn, void *ctx, struct err *e)
-    MUST_CHECK;
+int user_list(struct db *db, user_row_fn *fn, void *ctx,
+    struct err *e) MUST_CHECK;
 
 /* Refresh tokens are known by the SHA-256 of their jti. */
 int refresh_token_add(struct db *db, const uint8_t jti_hash[32],
