@@ -1,7 +1,8 @@
 UTIL_TEST_LDADD = libutil.a $(SYSTEM_LIBS) $(CMOCKA_LIBS)
 UTIL_SCRATCH = tests/unit/util/scratch.c tests/unit/util/scratch.h
 UTIL_TESTS = test_buf test_log test_clock test_encode test_utf8 \
-	test_json_scan test_json test_file test_dir test_redact
+	test_json_scan test_json test_file test_dir test_redact \
+	test_proc test_proc_tree test_notify test_fault
 
 check_PROGRAMS += $(UTIL_TESTS)
 TESTS += $(UTIL_TESTS)
@@ -26,3 +27,11 @@ test_dir_SOURCES = tests/unit/util/test_dir.c $(UTIL_SCRATCH)
 test_dir_LDADD = $(UTIL_TEST_LDADD)
 test_redact_SOURCES = tests/unit/util/test_redact.c
 test_redact_LDADD = $(UTIL_TEST_LDADD)
+test_proc_SOURCES = tests/unit/util/test_proc.c $(UTIL_SCRATCH)
+test_proc_LDADD = $(UTIL_TEST_LDADD)
+test_proc_tree_SOURCES = tests/unit/util/test_proc_tree.c
+test_proc_tree_LDADD = $(UTIL_TEST_LDADD)
+test_notify_SOURCES = tests/unit/util/test_notify.c $(UTIL_SCRATCH)
+test_notify_LDADD = $(UTIL_TEST_LDADD)
+test_fault_SOURCES = tests/unit/util/test_fault.c $(UTIL_SCRATCH)
+test_fault_LDADD = $(UTIL_TEST_LDADD)
