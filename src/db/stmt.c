@@ -1,3 +1,4 @@
+#include <errmsg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,23 @@ struct db_arg
 db_arg_bytes(const void *bytes, size_t len)
 {
 	return (struct db_arg){ .type = DB_BYTES, .bytes = bytes, .len = len };
+}
+
+/*
+ * A connection that breaks between two rows is noted in the connection alone,
+ * and a result cut short by the server's end not at all.
+ */
+static int
+stmt_failed(struct db_rows *s, struct err *e)
+{
+	struct db *db = s->db;
+
+	if (mysql_stmt_errno(s->stmt) != 0)
+		return db_failed(db, mysql_stmt_errno(s->stmt),
+		    mysql_stmt_error(s->stmt), e);
+	if (mysql_errno(db->m) != 0)
+		return db_failed(db, mysql_errno(db->m), mysql_error(db->m), e);
+	return db_failed(db, CR_SERVER_LOST, "the result ended too early", e);
 }
 
 static void
@@ -129,8 +147,7 @@ bind_columns(struct db_rows *s, struct err *e)
 		bind_column(&s->results[i], &s->columns[i],
 		    mysql_fetch_field_direct(meta, i));
 	if (mysql_stmt_bind_result(s->stmt, s->results) != 0) {
-		(void)db_failed(s->db, mysql_stmt_errno(s->stmt),
-		    mysql_stmt_error(s->stmt), e);
+		(void)stmt_failed(s, e);
 		goto out;
 	}
 	rc = 0;
@@ -149,8 +166,7 @@ prepare(struct db_rows *s, struct err *e)
 	if (s->stmt == NULL)
 		return err_set(e, ERR_RETRY, "database: out of memory");
 	if (mysql_stmt_prepare(s->stmt, s->sql, strlen(s->sql)) != 0)
-		return db_failed(db, mysql_stmt_errno(s->stmt),
-		    mysql_stmt_error(s->stmt), e);
+		return stmt_failed(s, e);
 	s->arg_count = mysql_stmt_param_count(s->stmt);
 	if (s->arg_count > ARGS_MAX)
 		return err_set(e, ERR_BROKEN,
@@ -248,8 +264,7 @@ bind_args(struct db_rows *s, const struct db_arg *args, size_t n, struct err *e)
 		    " max_allowed_packet",
 		    (unsigned long long)bytes);
 	if (n > 0 && mysql_stmt_bind_param(s->stmt, s->args) != 0)
-		return db_failed(s->db, mysql_stmt_errno(s->stmt),
-		    mysql_stmt_error(s->stmt), e);
+		return stmt_failed(s, e);
 	return 0;
 }
 
@@ -267,8 +282,7 @@ execute(struct db *db, const char *sql, const struct db_arg *args, size_t n,
 		return -1;
 	}
 	if (mysql_stmt_execute(s->stmt) != 0)
-		return db_failed(db, mysql_stmt_errno(s->stmt),
-		    mysql_stmt_error(s->stmt), e);
+		return stmt_failed(s, e);
 	*out = s;
 	return 0;
 }
@@ -353,8 +367,7 @@ fetch_long(struct db_rows *s, unsigned int i, struct err *e)
 	b.is_null = &null;
 	b.error = &error;
 	if (mysql_stmt_fetch_column(s->stmt, &b, i, 0) != 0)
-		return db_failed(s->db, mysql_stmt_errno(s->stmt),
-		    mysql_stmt_error(s->stmt), e);
+		return stmt_failed(s, e);
 	c->value = c->big;
 	return 0;
 }
@@ -394,8 +407,7 @@ db_next(struct db_rows *s, struct err *e)
 	s->ended = true;
 	if (got == MYSQL_NO_DATA)
 		return 0;
-	return db_failed(s->db, mysql_stmt_errno(s->stmt),
-	    mysql_stmt_error(s->stmt), e);
+	return stmt_failed(s, e);
 }
 
 void

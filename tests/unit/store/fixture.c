@@ -12,7 +12,12 @@
 
 #define DATABASE "taskmill_test"
 
+/* What a forked child of a test exits with when it fails. */
+#define CHILD_FAILED 99
+
 struct db *db;
+
+static pid_t main_pid; /* of the process that runs the tests */
 
 const struct task_result small_result = {
 	.outcome = TASK_COMPLETED,
@@ -39,8 +44,8 @@ user_name(void)
 	return pw->pw_name;
 }
 
-static struct db *
-connect_to(const char *socket_path, const char *name)
+struct db *
+test_connect_to(const char *socket_path, const char *name)
 {
 	struct db_options o = { .socket = socket_path,
 		.host = "",
@@ -58,7 +63,7 @@ connect_to(const char *socket_path, const char *name)
 struct db *
 test_connect_at(const char *socket_path)
 {
-	return connect_to(socket_path, DATABASE);
+	return test_connect_to(socket_path, DATABASE);
 }
 
 struct db *
@@ -73,6 +78,8 @@ ok_(int rc, const struct err *e, const char *file, int line)
 	if (rc < 0) {
 		print_error("%s:%d: %s: %s\n", file, line,
 		    err_kind_name(e->kind), e->text);
+		if (getpid() != main_pid)
+			_exit(CHILD_FAILED); /* not on with the other tests */
 		_fail(file, line);
 	}
 }
@@ -181,7 +188,8 @@ fixture_up(void **state)
 	struct db *any;
 
 	(void)state;
-	any = connect_to(path, "");
+	main_pid = getpid();
+	any = test_connect_to(path, "");
 	ok(db_exec(any, "CREATE DATABASE IF NOT EXISTS " DATABASE, DB_NO_ARGS,
 	    NULL, &e));
 	db_close(any);

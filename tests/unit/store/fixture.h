@@ -26,6 +26,7 @@ struct db *test_connect(void);
 
 /* The same through another socket, a proxy's. */
 struct db *test_connect_at(const char *socket_path);
+struct db *test_connect_to(const char *socket_path, const char *database);
 
 /* The tests' common connection. */
 extern struct db *db;

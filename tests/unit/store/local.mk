@@ -6,6 +6,8 @@ EXTRA_DIST += tests/unit/store/test_store.sh
 test_store_SOURCES = \
 	tests/unit/store/fixture.c \
 	tests/unit/store/fixture.h \
+	tests/unit/store/test_db.c \
+	tests/unit/store/test_migrate.c \
 	tests/unit/store/test_queue.c \
 	tests/unit/store/test_store.c \
 	tests/unit/store/test_task.c

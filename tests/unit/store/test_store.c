@@ -21,6 +21,8 @@ main(void)
 		    "no database: run it under script/with-mariadb\n");
 		return SKIPPED;
 	}
+	failed += run_db_tests();
+	failed += run_migrate_tests();
 	failed += run_task_tests();
 	failed += run_queue_tests();
 	return failed == 0 ? 0 : 1;

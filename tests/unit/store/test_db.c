@@ -1,0 +1,550 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <mysqld_error.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "db/impl.h"
+#include "fixture.h"
+#include "util/clock.h"
+
+#define MIB (1024UL * 1024)
+
+/* One value of one row; -1 fails the test. */
+static int64_t
+one_int(struct db *d, const char *text, const struct db_arg *args, size_t n)
+{
+	struct db_rows *rows;
+	struct err e = { 0 };
+	int64_t got;
+
+	ok(db_query(d, text, args, n, &rows, &e));
+	ok(db_next(rows, &e));
+	got = db_col_int(rows, 0);
+	db_rows_end(rows);
+	return got;
+}
+
+static void
+the_session_is_set_up_as_written(void **state)
+{
+	struct err e = { 0 };
+
+	(void)state;
+	ok(db_ping(db, &e));
+	assert_true(one_int(db,
+			"SELECT @@sql_mode LIKE '%STRICT_TRANS_TABLES%'"
+			" AND @@tx_isolation = 'READ-COMMITTED'"
+			" AND @@time_zone = '+00:00' AND @@autocommit = 1"
+			" AND @@innodb_lock_wait_timeout = 5"
+			" AND @@max_statement_time = 20"
+			" AND @@idle_transaction_timeout = 30"
+			" AND @@character_set_connection = 'utf8mb4'",
+			DB_NO_ARGS) == 1);
+	assert_true(db_max_packet(db) == 64 * MIB);
+	assert_true(
+	    (fcntl(mysql_get_socket(db->m), F_GETFD) & FD_CLOEXEC) != 0);
+}
+
+static void
+values_come_back_as_they_went(void **state)
+{
+	static const char bytes[] = "a\0b\xff";
+	const struct db_arg args[] = { db_arg_int(INT64_MIN),
+		db_arg_uint(UINT64_MAX), db_arg_text("Grüße"),
+		db_arg_bytes(bytes, 4), db_arg_text(NULL), db_arg_text("") };
+	struct db_rows *rows;
+	struct err e = { 0 };
+	const char *got;
+	size_t len;
+
+	(void)state;
+	ok(db_query(db,
+	    "SELECT ?, ?, ?, ?, ?, ?,"
+	    " CAST('2026-11-23 10:11:12.000120' AS DATETIME(6)), 12.5",
+	    DB_ARGS(args), &rows, &e));
+	assert_int_equal(db_next(rows, &e), 1);
+	assert_true(db_col_int(rows, 0) == INT64_MIN);
+	assert_true(db_col_uint(rows, 1) == UINT64_MAX);
+	assert_string_equal(db_col_text(rows, 2), "Grüße");
+	got = db_col_bytes(rows, 3, &len);
+	assert_int_equal(len, 4);
+	assert_memory_equal(got, bytes, 4);
+	assert_true(db_col_null(rows, 4));
+	assert_string_equal(db_col_text(rows, 4), "");
+	assert_true(db_col_int(rows, 4) == 0);
+	assert_false(db_col_null(rows, 5));
+	assert_string_equal(db_col_text(rows, 6), "2026-11-23 10:11:12.000120");
+	assert_true(db_col_int(rows, 7) == 12);
+	assert_int_equal(db_next(rows, &e), 0);
+	assert_int_equal(db_next(rows, &e), 0);
+	db_rows_end(rows);
+}
+
+/* Around the size of the place in the row, and far beyond it. */
+static void
+long_columns_are_whole(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 254, 255, 256, 257, 300, 70000,
+		17 * MIB, 255 };
+	struct db_rows *rows;
+	struct err e = { 0 };
+	const char *got;
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		const struct db_arg args[] = { db_arg_uint(sizes[i]) };
+
+		ok(db_query(db, "SELECT REPEAT('x', ?), 'tail'", DB_ARGS(args),
+		    &rows, &e));
+		ok(db_next(rows, &e));
+		got = db_col_bytes(rows, 0, &len);
+		assert_int_equal(len, sizes[i]);
+		assert_int_equal(strlen(got), len);
+		if (len > 0)
+			assert_true(got[0] == 'x' && got[len - 1] == 'x');
+		assert_string_equal(db_col_text(rows, 1), "tail");
+		db_rows_end(rows);
+	}
+}
+
+static void
+rows_that_nobody_read_are_no_obstacle(void **state)
+{
+	struct db_rows *rows;
+	struct err e = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		ok(db_query(db, "SELECT seq FROM seq_1_to_20000", DB_NO_ARGS,
+		    &rows, &e));
+		ok(db_next(rows, &e));
+		db_rows_end(rows);
+		assert_true(one_int(db, "SELECT 7", DB_NO_ARGS) == 7);
+	}
+	ok(db_exec(db, "SELECT seq FROM seq_1_to_1000", DB_NO_ARGS, NULL, &e));
+	assert_true(one_int(db, "SELECT 7", DB_NO_ARGS) == 7);
+}
+
+static void
+a_second_result_is_refused_while_one_is_open(void **state)
+{
+	struct db_rows *rows, *second;
+	struct err e = { 0 };
+
+	(void)state;
+	ok(db_query(db, "SELECT 1", DB_NO_ARGS, &rows, &e));
+	assert_int_equal(db_query(db, "SELECT 2", DB_NO_ARGS, &second, &e), -1);
+	assert_int_equal(e.kind, ERR_BROKEN);
+	db_rows_end(rows);
+	ok(db_ping(db, &e));
+}
+
+static void
+wrong_statements_are_broken_and_harmless(void **state)
+{
+	const struct db_arg args[] = { db_arg_int(1) };
+	unsigned int before;
+	struct err e = { 0 };
+
+	(void)state;
+	ok(db_ping(db, &e));
+	before = db_generation(db);
+	assert_int_equal(db_exec(db, "SELEKT 1", DB_NO_ARGS, NULL, &e), -1);
+	assert_int_equal(e.kind, ERR_BROKEN);
+	assert_int_equal(db_exec(db, "DO 1 + 1", DB_ARGS(args), NULL, &e), -1);
+	assert_int_equal(e.kind, ERR_BROKEN);
+	assert_int_equal(
+	    db_exec(db, "SELECT * FROM nowhere", DB_NO_ARGS, NULL, &e), -1);
+	assert_int_equal(e.kind, ERR_BROKEN);
+	ok(db_ping(db, &e));
+	assert_int_equal(db_generation(db), before);
+}
+
+static void
+a_duplicate_is_a_conflict_that_names_no_value(void **state)
+{
+	const struct db_arg args[] = { db_arg_text("secret@example.org") };
+	static const char add[] = "INSERT INTO dup VALUES (?)";
+	struct err e = { 0 };
+
+	(void)state;
+	sql("CREATE OR REPLACE TABLE dup (a VARCHAR(80) PRIMARY KEY)");
+	ok(db_exec(db, add, DB_ARGS(args), NULL, &e));
+	assert_int_equal(db_exec(db, add, DB_ARGS(args), NULL, &e), -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	assert_null(strstr(e.text, "secret"));
+	assert_non_null(strstr(e.text, "PRIMARY"));
+	sql("DROP TABLE dup");
+}
+
+/* It is refused here: the server would cut the connection (C13). */
+static void
+a_packet_over_the_limit_costs_no_connection(void **state)
+{
+	size_t len = 64 * MIB;
+	char *big = calloc(1, len);
+	const struct db_arg args[] = { db_arg_bytes(big, len) };
+	unsigned int before;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_non_null(big);
+	ok(db_ping(db, &e));
+	before = db_generation(db);
+	assert_int_equal(db_exec(db, "DO LENGTH(?)", DB_ARGS(args), NULL, &e),
+	    -1);
+	assert_int_equal(e.kind, ERR_BROKEN);
+	ok(db_ping(db, &e));
+	assert_int_equal(db_generation(db), before);
+	free(big);
+}
+
+static void
+a_row_larger_than_the_packet_can_be_read(void **state)
+{
+	struct db_rows *rows;
+	struct err e = { 0 };
+	size_t a, b;
+
+	(void)state;
+	ok(db_query(db, "SELECT REPEAT('a', 40000000), REPEAT('b', 40000000)",
+	    DB_NO_ARGS, &rows, &e));
+	ok(db_next(rows, &e));
+	(void)db_col_bytes(rows, 0, &a);
+	(void)db_col_bytes(rows, 1, &b);
+	assert_true(a == 40000000 && b == 40000000);
+	db_rows_end(rows);
+}
+
+static void
+the_server_cannot_ask_for_files(void **state)
+{
+	struct err e = { 0 };
+
+	(void)state;
+	sql("CREATE OR REPLACE TABLE grab (a TEXT)");
+	assert_int_equal(
+	    db_exec(db, "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE grab",
+		DB_NO_ARGS, NULL, &e),
+	    -1);
+	assert_true(number("SELECT COUNT(*) FROM grab") == 0);
+	sql("DROP TABLE grab");
+}
+
+static void
+another_host_needs_a_ca(void **state)
+{
+	const struct db_options o = { .socket = "",
+		.host = "192.0.2.1",
+		.port = 3306,
+		.name = "x",
+		.user = "x",
+		.password = "x",
+		.ca_file = "" };
+	struct err e = { 0 };
+	struct db *d;
+
+	(void)state;
+	ok(db_open(&d, &o, &e));
+	assert_int_equal(db_ping(d, &e), -1);
+	assert_int_equal(e.kind, ERR_BROKEN);
+	assert_non_null(strstr(e.text, "CA file"));
+	db_close(d);
+}
+
+static void
+a_server_that_is_not_there_is_worth_another_call(void **state)
+{
+	struct err e = { 0 };
+	struct db *d = test_connect_at("/nonexistent/socket");
+	int64_t began = clock_mono_ms();
+
+	(void)state;
+	assert_int_equal(db_ping(d, &e), -1);
+	assert_int_equal(e.kind, ERR_RETRY);
+	assert_true(clock_mono_ms() - began < 1000);
+	db_close(d);
+}
+
+/* Kills d's connection from db's, and waits until it is gone. */
+static void
+kill_connection(struct db *d)
+{
+	unsigned long id = mysql_thread_id(d->m);
+	char text[120];
+
+	(void)snprintf(text, sizeof(text), "KILL %lu", id);
+	sql(text);
+	(void)snprintf(text, sizeof(text),
+	    "SELECT COUNT(*) FROM information_schema.processlist"
+	    " WHERE id = %lu",
+	    id);
+	while (number(text) != 0)
+		(void)usleep(1000);
+}
+
+static void
+a_read_survives_a_killed_connection_and_a_write_says_so(void **state)
+{
+	struct db *d = test_connect();
+	struct err e = { 0 };
+
+	(void)state;
+	ok(db_ping(d, &e));
+	kill_connection(d);
+	ok(db_ping(d, &e));
+	assert_int_equal(db_generation(d), 2);
+	kill_connection(d);
+	assert_int_equal(db_exec(d, "DO 1", DB_NO_ARGS, NULL, &e), -1);
+	assert_int_equal(e.kind, ERR_RETRY);
+	ok(db_exec(d, "DO 1", DB_NO_ARGS, NULL, &e));
+	kill_connection(d);
+	ok(db_exec_again(d, "DO 1", DB_NO_ARGS, NULL, &e));
+	assert_int_equal(db_generation(d), 4);
+	db_close(d);
+}
+
+static void
+a_connection_killed_under_an_open_result_is_closed_cleanly(void **state)
+{
+	struct db *d = test_connect();
+	struct db_rows *rows;
+	struct err e = { 0 };
+	int got;
+
+	(void)state;
+	ok(db_query(d, "SELECT seq, REPEAT('x', 9000) FROM seq_1_to_20000",
+	    DB_NO_ARGS, &rows, &e));
+	ok(db_next(rows, &e));
+	kill_connection(d);
+	while ((got = db_next(rows, &e)) == 1)
+		;
+	assert_int_equal(got, -1);
+	assert_int_equal(e.kind, ERR_RETRY);
+	db_rows_end(rows);
+	ok(db_ping(d, &e));
+	db_close(d);
+}
+
+/* A child that closes its copy must not end the parent's connection (C9). */
+static void
+a_child_cannot_end_its_parents_connection(void **state)
+{
+	unsigned int before;
+	struct err e = { 0 };
+	int status;
+	pid_t pid;
+
+	(void)state;
+	ok(db_ping(db, &e));
+	before = db_generation(db);
+	pid = fork();
+	if (pid == 0) {
+		int refused = db_ping(db, &e) == -1 && e.kind == ERR_BROKEN;
+
+		db_close(db);
+		_exit(refused ? 0 : 1);
+	}
+	assert_true(waitpid(pid, &status, 0) == pid);
+	assert_int_equal(status, 0);
+	ok(db_ping(db, &e));
+	assert_int_equal(db_generation(db), before);
+}
+
+/* A transaction for tests: does what it is told on its first tries. */
+struct script {
+	int tries;
+	int fail_tries;
+	void (*trouble)(struct db *d);
+	enum err_kind kind;
+};
+
+static int
+scripted(struct db *d, void *ctx, struct err *e)
+{
+	struct script *s = ctx;
+
+	s->tries++;
+	if (db_exec(d, "UPDATE counter SET n = n + 1", DB_NO_ARGS, NULL, e) ==
+	    -1)
+		return -1;
+	if (s->tries <= s->fail_tries) {
+		if (s->trouble == NULL)
+			return err_set(e, s->kind, "asked to fail");
+		s->trouble(d);
+	}
+	return db_exec(d, "UPDATE counter SET n = n + 10", DB_NO_ARGS, NULL, e);
+}
+
+static int64_t
+run_script(struct db *d, struct script *s, int want, enum err_kind kind)
+{
+	const struct db_tx tx = { .body = scripted, .ctx = s };
+	struct err e = { 0 };
+
+	sql("CREATE OR REPLACE TABLE counter (n INT)");
+	sql("INSERT INTO counter VALUES (0)");
+	assert_int_equal(db_run(d, &tx, &e), want);
+	if (want == -1)
+		assert_int_equal(e.kind, kind);
+	return number("SELECT n FROM counter");
+}
+
+static void
+swallow_an_error(struct db *d)
+{
+	struct err e = { 0 };
+
+	assert_int_equal(
+	    db_exec(d, "INSERT INTO nowhere VALUES (1)", DB_NO_ARGS, NULL, &e),
+	    -1);
+}
+
+static void
+a_transaction_is_all_or_nothing_and_tried_again(void **state)
+{
+	struct db *d = test_connect();
+	struct script plain = { 0 };
+	struct script twice = { .fail_tries = 2, .kind = ERR_RETRY };
+	struct script always = { .fail_tries = 99, .kind = ERR_RETRY };
+	struct script never = { .fail_tries = 99, .kind = ERR_CONFLICT };
+	struct script killed = { .fail_tries = 1, .trouble = kill_connection };
+	struct script deaf = { .fail_tries = 9, .trouble = swallow_an_error };
+
+	(void)state;
+	assert_true(run_script(d, &plain, 0, 0) == 11);
+	assert_true(run_script(d, &twice, 0, 0) == 11);
+	assert_int_equal(twice.tries, 3);
+	assert_true(run_script(d, &always, -1, ERR_RETRY) == 0);
+	assert_int_equal(always.tries, 5);
+	assert_true(run_script(d, &never, -1, ERR_CONFLICT) == 0);
+	assert_int_equal(never.tries, 1);
+	assert_true(run_script(d, &killed, 0, 0) == 11);
+	assert_int_equal(killed.tries, 2);
+	assert_true(run_script(d, &deaf, -1, ERR_BROKEN) == 0);
+	sql("DROP TABLE counter");
+	db_close(d);
+}
+
+struct crossing {
+	int first, second;
+	int tries;
+};
+
+static int
+cross(struct db *d, void *ctx, struct err *e)
+{
+	static const char add[] = "UPDATE pair SET n = n + 1 WHERE id = ?";
+	struct crossing *c = ctx;
+	const struct db_arg a[] = { db_arg_int(c->first) };
+	const struct db_arg b[] = { db_arg_int(c->second) };
+
+	c->tries++;
+	if (db_exec(d, add, DB_ARGS(a), NULL, e) == -1)
+		return -1;
+	(void)usleep(2000);
+	return db_exec(d, add, DB_ARGS(b), NULL, e);
+}
+
+static int
+cross_often(int first, int second)
+{
+	struct crossing c = { first, second, 0 };
+	const struct db_tx tx = { .body = cross, .ctx = &c };
+	struct db *d = test_connect();
+	struct err e = { 0 };
+
+	for (int i = 0; i < 10; i++) {
+		ok(db_run(d, &tx, &e));
+		(void)usleep(5000);
+	}
+	db_close(d);
+	return c.tries;
+}
+
+static void
+deadlocks_cost_time_and_nothing_else(void **state)
+{
+	int status, tries;
+	pid_t pid;
+
+	(void)state;
+	sql("CREATE OR REPLACE TABLE pair (id INT PRIMARY KEY, n INT)");
+	sql("INSERT INTO pair VALUES (1, 0), (2, 0)");
+	pid = fork();
+	if (pid == 0) {
+		tries = cross_often(2, 1);
+		_exit(tries > 10 ? 1 : 0);
+	}
+	tries = cross_often(1, 2);
+	assert_true(waitpid(pid, &status, 0) == pid);
+	assert_true(WIFEXITED(status));
+	assert_true(tries > 10 || WEXITSTATUS(status) == 1);
+	assert_true(
+	    number("SELECT MIN(n) = 20 AND MAX(n) = 20 FROM pair") == 1);
+	sql("DROP TABLE pair");
+}
+
+static void
+error_numbers_have_their_class(void **state)
+{
+	(void)state;
+	assert_int_equal(db_fault_of(0), DB_FAULT_NONE);
+	assert_int_equal(db_fault_of(1213), DB_FAULT_AGAIN);
+	assert_int_equal(db_fault_of(1205), DB_FAULT_AGAIN);
+	assert_int_equal(db_fault_of(1020), DB_FAULT_AGAIN);
+	assert_int_equal(db_fault_of(1047), DB_FAULT_AGAIN);
+	assert_int_equal(db_fault_of(1180), DB_FAULT_AGAIN);
+	assert_int_equal(db_fault_of(2002), DB_FAULT_AWAY);
+	assert_int_equal(db_fault_of(2003), DB_FAULT_AWAY);
+	assert_int_equal(db_fault_of(2006), DB_FAULT_LOST);
+	assert_int_equal(db_fault_of(2013), DB_FAULT_LOST);
+	assert_int_equal(db_fault_of(2055), DB_FAULT_LOST);
+	assert_int_equal(db_fault_of(1053), DB_FAULT_LOST);
+	assert_int_equal(db_fault_of(1927), DB_FAULT_LOST);
+	assert_int_equal(db_fault_of(1290), DB_FAULT_LOST);
+	assert_int_equal(db_fault_of(1040), DB_FAULT_BUSY);
+	assert_int_equal(db_fault_of(1203), DB_FAULT_BUSY);
+	assert_int_equal(db_fault_of(1226), DB_FAULT_BUSY);
+	assert_int_equal(db_fault_of(1969), DB_FAULT_SLOW);
+	assert_int_equal(db_fault_of(1062), DB_FAULT_CONFLICT);
+	assert_int_equal(db_fault_of(1064), DB_FAULT_FATAL);
+	assert_int_equal(db_fault_of(1406), DB_FAULT_FATAL);
+}
+
+int
+run_db_tests(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_session_is_set_up_as_written),
+		cmocka_unit_test(values_come_back_as_they_went),
+		cmocka_unit_test(long_columns_are_whole),
+		cmocka_unit_test(rows_that_nobody_read_are_no_obstacle),
+		cmocka_unit_test(a_second_result_is_refused_while_one_is_open),
+		cmocka_unit_test(wrong_statements_are_broken_and_harmless),
+		cmocka_unit_test(a_duplicate_is_a_conflict_that_names_no_value),
+		cmocka_unit_test(a_packet_over_the_limit_costs_no_connection),
+		cmocka_unit_test(a_row_larger_than_the_packet_can_be_read),
+		cmocka_unit_test(the_server_cannot_ask_for_files),
+		cmocka_unit_test(another_host_needs_a_ca),
+		cmocka_unit_test(
+		    a_server_that_is_not_there_is_worth_another_call),
+		cmocka_unit_test(
+		    a_read_survives_a_killed_connection_and_a_write_says_so),
+		cmocka_unit_test(
+		    a_connection_killed_under_an_open_result_is_closed_cleanly),
+		cmocka_unit_test(a_child_cannot_end_its_parents_connection),
+		cmocka_unit_test(
+		    a_transaction_is_all_or_nothing_and_tried_again),
+		cmocka_unit_test(deadlocks_cost_time_and_nothing_else),
+		cmocka_unit_test(error_numbers_have_their_class),
+	};
+
+	return cmocka_run_group_tests_name("db", tests, fixture_up,
+	    fixture_down);
+}
