@@ -2,7 +2,7 @@ UTIL_TEST_LDADD = libutil.a $(SYSTEM_LIBS) $(CMOCKA_LIBS)
 UTIL_SCRATCH = tests/unit/util/scratch.c tests/unit/util/scratch.h
 UTIL_TESTS = test_buf test_log test_clock test_encode test_utf8 \
 	test_json_scan test_json test_file test_dir test_redact \
-	test_proc test_proc_tree test_notify test_fault
+	test_proc test_proc_tree test_notify test_fault test_net
 
 check_PROGRAMS += $(UTIL_TESTS)
 TESTS += $(UTIL_TESTS)
@@ -35,3 +35,5 @@ test_notify_SOURCES = tests/unit/util/test_notify.c $(UTIL_SCRATCH)
 test_notify_LDADD = $(UTIL_TEST_LDADD)
 test_fault_SOURCES = tests/unit/util/test_fault.c $(UTIL_SCRATCH)
 test_fault_LDADD = $(UTIL_TEST_LDADD)
+test_net_SOURCES = tests/unit/util/test_net.c
+test_net_LDADD = $(UTIL_TEST_LDADD)
