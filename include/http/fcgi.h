@@ -46,7 +46,8 @@ enum fcgi_event {
 	FCGI_REQUEST,  /* *rq is there: fcgi_answer() must follow */
 	FCGI_ANSWERED, /* a request that was malformed; answered here already */
 	FCGI_SIGNAL,   /* a signal came while idle: look at your flags */
-	FCGI_LIFELINE  /* the one who started us is gone */
+	FCGI_LIFELINE, /* the one who started us is gone */
+	FCGI_NOTHING   /* after fcgi_last_call(): that was all */
 };
 
 /*
@@ -59,10 +60,13 @@ int fcgi_wait(struct fcgi *f, enum fcgi_event *what,
     const struct http_request **rq, struct err *e) MUST_CHECK;
 
 /*
- * From now on fcgi_wait() takes what is there already and does not wait: it
- * reports FCGI_SIGNAL when there is nothing.
+ * For the one who is about to leave: from now on fcgi_wait() takes only what
+ * is there already, and reports FCGI_NOTHING after the last of it. That is each
+ * connection that was accepted and whose request is still on its way (it gets
+ * two seconds), and with take_waiting also all that wait to be accepted.
+ * Connections are not kept any more, and the lifeline is not looked at.
  */
-void fcgi_last_call(struct fcgi *f);
+void fcgi_last_call(struct fcgi *f, bool take_waiting);
 
 /* False when the client has left already (F13). */
 bool fcgi_client_there(const struct fcgi *f);

@@ -228,7 +228,7 @@ prepare_wait(struct fcgi *f, struct err *e)
 	bool silent = sweep_silent(f);
 
 	if (f->last_call)
-		return 0;
+		return silent ? SWEEP_MS : 0;
 	make_room(f);
 	if (free_slot(f) == NULL)
 		return FULL_MS;
@@ -328,6 +328,8 @@ finish(struct fcgi *f)
 	struct fcgi_slot *s = f->current;
 
 	f->current = NULL;
+	if (f->last_call)
+		s->rq.keepConnection = 0;
 	FCGX_Finish_r(&s->rq);
 	if (s->rq.ipcFd < 0)
 		slot_close(s);
@@ -397,9 +399,15 @@ static bool
 take_signals(const sigset_t *idle_mask)
 {
 	sigset_t pending, blocked;
+	bool some = false;
 
 	if (idle_mask == NULL || sigpending(&pending) != 0 ||
 	    sigisemptyset(&pending))
+		return false;
+	for (int sig = 1; sig < SIGRTMIN && !some; sig++)
+		some = sigismember(&pending, sig) == 1 &&
+		    sigismember(idle_mask, sig) == 0;
+	if (!some)
 		return false;
 	if (sigprocmask(SIG_SETMASK, idle_mask, &blocked) != 0)
 		return false;
@@ -446,10 +454,12 @@ fcgi_wait(struct fcgi *f, enum fcgi_event *what, const struct http_request **rq,
 			return 0;
 		if (n == -1)
 			return err_sys(e, ERR_BROKEN, "wait for a request");
-		if (n == 0 && f->last_call)
+		*what = FCGI_NOTHING;
+		if (n == 0 && f->last_call && !sweep_silent(f))
 			return 0;
 		if (n == 0)
 			continue;
+		*what = FCGI_SIGNAL;
 		if (take_signals(f->o.idle_mask))
 			return 0;
 		*what = FCGI_LIFELINE;
@@ -463,9 +473,14 @@ fcgi_wait(struct fcgi *f, enum fcgi_event *what, const struct http_request **rq,
 }
 
 void
-fcgi_last_call(struct fcgi *f)
+fcgi_last_call(struct fcgi *f, bool take_waiting)
 {
 	f->last_call = true;
+	if (!take_waiting)
+		listen_off(f);
+	if (f->o.lifeline_fd >= 0)
+		(void)epoll_ctl(f->epoll_fd, EPOLL_CTL_DEL, f->o.lifeline_fd,
+		    NULL);
 }
 
 bool

@@ -23,7 +23,7 @@ struct worker {
 	struct http_response rs;
 	int64_t began_us; /* of the request at work */
 	uint64_t left;    /* requests until it retires */
-	bool last_call;   /* takes what waits, and leaves */
+	bool leaving;     /* takes no new connections */
 	bool done;
 };
 
@@ -53,7 +53,10 @@ set_signals(sigset_t *idle_mask, struct err *e)
 	struct sigaction reopen = { .sa_handler = on_reopen,
 		.sa_flags = SA_RESTART };
 
+	/* A broken pipe is an error of write, not a signal that stays
+	 * pending. */
 	(void)sigfillset(idle_mask);
+	(void)sigdelset(idle_mask, SIGPIPE);
 	if (sigprocmask(SIG_SETMASK, idle_mask, NULL) != 0 ||
 	    sigaction(SIGTERM, &stop, NULL) != 0 ||
 	    sigaction(SIGINT, &stop, NULL) != 0 ||
@@ -100,6 +103,20 @@ client_there(void *ctx)
 	return fcgi_client_there(ctx);
 }
 
+/*
+ * A connection that is accepted is a promise: its request may be on its way.
+ * Only when the whole pool drains are those that wait taken as well; else
+ * others will.
+ */
+static void
+leave(struct worker *w)
+{
+	if (w->leaving)
+		return;
+	w->leaving = true;
+	fcgi_last_call(w->fcgi, w->o->place.board->draining);
+}
+
 static void
 count(struct worker *w)
 {
@@ -107,7 +124,7 @@ count(struct worker *w)
 	    fcgi_status(w->fcgi), clock_mono_us() - w->began_us);
 	if (--w->left == 0) {
 		log_line(LOG_INFO, "worker retires");
-		w->done = true;
+		leave(w);
 	}
 }
 
@@ -142,14 +159,8 @@ obey_signals(struct worker *w)
 		    log_to_file(w->o->log_file, &e) != 0)
 			log_err(LOG_ERROR, &e, "open log again");
 	}
-	if (!stop_asked)
-		return;
-	if (!w->o->place.board->draining || w->last_call) {
-		w->done = true;
-		return;
-	}
-	w->last_call = true;
-	fcgi_last_call(w->fcgi);
+	if (stop_asked)
+		leave(w);
 }
 
 static int
@@ -172,6 +183,9 @@ step(struct worker *w, struct err *e)
 		break;
 	case FCGI_LIFELINE:
 		log_line(LOG_WARN, "master is gone, leaving");
+		leave(w);
+		break;
+	case FCGI_NOTHING:
 		w->done = true;
 		break;
 	}

@@ -6,8 +6,8 @@
  *					"name value" lines, read again on HUP
  *	echo_pool - SETTINGS		one worker on fd 0
  *
- * Paths: /pid, /sleep?ms=, /die, /big?n=, /forbidden; anything else answers
- * with what arrived.
+ * Paths: /sleep?ms=, /there?ms=, /die, /big?n=, /forbidden; anything else
+ *answers with what arrived.
  */
 #include <errno.h>
 #include <signal.h>
@@ -175,6 +175,13 @@ handle(void *ctx, const struct http_request *rq, struct http_response *rs)
 	}
 	if (strcmp(rq->path, "/sleep") == 0)
 		sleep_ms(number(rq, "ms"));
+	if (strcmp(rq->path, "/there") == 0) {
+		struct echo *s = ctx;
+
+		sleep_ms(number(rq, "ms"));
+		log_line(LOG_INFO, "there=%d id=%s", s->there(s->there_ctx),
+		    rq->request_id);
+	}
 	mirror(ctx, rq, rs);
 }
 
