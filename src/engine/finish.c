@@ -12,16 +12,30 @@
 #include "util/log.h"
 
 #define SHIP_BUDGET 8
-#define FAULTS_MAX 5 /* then the result is given up, not the task */
+#define CLEAN_LIMIT_MS 60000
+#define FAULTS_MAX 3 /* then the result is given up, not the task */
 
 /* The attempt is over in the database: nothing of it may stay here. */
 static void
 clean(struct engine *g, struct run *r)
 {
+	FAULT_POINT("clean.before_remove");
+	r->cleaning = true;
+	r->cleaning_ms = clock_mono_ms();
+	janitor_wanted(&g->janitor);
+	finish_clean(g, r);
+}
+
+void
+finish_clean(struct engine *g, struct run *r)
+{
 	struct err e = { 0 };
 
-	FAULT_POINT("clean.before_remove");
-	janitor_ended(&g->janitor, r->name);
+	if (janitor_has(&g->janitor, &r->hold)) {
+		if (clock_mono_ms() - r->cleaning_ms < CLEAN_LIMIT_MS)
+			return;
+		log_line(LOG_WARN, "workspace stays run=%s", r->name);
+	}
 	FAULT_POINT("clean.mid_remove");
 	if (dir_remove(g->spool_fd, r->name, &e) == -1)
 		log_err(LOG_WARN, &e, "remove spool run=%s", r->name);
@@ -68,6 +82,21 @@ complete(struct engine *g, struct run *r, const struct task_result *result)
 	return -1;
 }
 
+/* Ends the task as failed (or cancelled, if that was asked for). */
+static void
+fail(struct engine *g, struct run *r, enum failure failure, const char *text)
+{
+	const struct task_result result = {
+		.outcome = TASK_FAILED,
+		.failure = failure,
+		.error = text,
+	};
+
+	g->batch.count = 0;
+	if (ship_position(g, r) == 0 && complete(g, r, &result) == 0)
+		clean(g, r);
+}
+
 /* A result of "stopped" that nobody in the database asked for. */
 static int
 was_asked(struct engine *g, struct run *r, bool *asked)
@@ -110,7 +139,8 @@ finish_deliver(struct engine *g, struct run *r)
 	struct err e = { 0 };
 
 	if (r->faults >= FAULTS_MAX) {
-		finish_lost(g, r, "its result cannot be stored");
+		fail(g, r, FAILURE_INTERNAL,
+		    "The result of the run could not be stored.");
 		return;
 	}
 	switch (ship_but_last(g, r, SHIP_BUDGET)) {
@@ -122,8 +152,7 @@ finish_deliver(struct engine *g, struct run *r)
 	case SHIP_ALL:
 		break;
 	}
-	if (outcome_read(&o, r->dirfd, g->config, db_max_packet(g->db), &e) ==
-	    0) {
+	if (outcome_read(&o, r->dirfd, g->config, &e) == 0) {
 		deliver(g, r, &o);
 	} else if (e.kind == ERR_RETRY) {
 		ship_fault(r, &e, "read result");
@@ -133,31 +162,6 @@ finish_deliver(struct engine *g, struct run *r)
 		finish_lost(g, r, "its result cannot be read");
 	}
 	outcome_clear(&o);
-}
-
-/* No try is left: fails for good (or is cancelled, if that was asked for). */
-static void
-give_up(struct engine *g, struct run *r, unsigned int tries, const char *why)
-{
-	char text[256];
-	const struct task_result result = {
-		.outcome = TASK_FAILED,
-		.failure = FAILURE_SANDBOX,
-		.error = text,
-		.changed_files = "[]",
-		.changed_files_len = 2,
-		.metadata = "{}",
-		.metadata_len = 2,
-		.git_diff = "",
-		.git_patch = "",
-	};
-
-	(void)snprintf(text, sizeof(text),
-	    "The run was lost %u times, the last time because %s. "
-	    "Please start the task again.",
-	    tries, why);
-	if (complete(g, r, &result) == 0)
-		clean(g, r);
 }
 
 /* tries so far; 1, 0 when the attempt is not ours any more, -1 dealt with. */
@@ -240,6 +244,7 @@ void
 finish_lost(struct engine *g, struct run *r, const char *why)
 {
 	unsigned int tries = 0;
+	char text[256];
 
 	/* Nothing of it may go on while another attempt starts (P5). */
 	(void)leftover_kill(r->name);
@@ -256,10 +261,15 @@ finish_lost(struct engine *g, struct run *r, const char *why)
 	default:
 		return;
 	}
-	if (r->began && tries + 1 >= (unsigned int)g->config->max_tries)
-		give_up(g, r, tries + 1, why);
-	else
+	if (!r->began || tries + 1 < (unsigned int)g->config->max_tries) {
 		give_back(g, r, tries, why);
+		return;
+	}
+	(void)snprintf(text, sizeof(text),
+	    "The run was lost %u times, the last time because %s. "
+	    "Please start the task again.",
+	    tries + 1, why);
+	fail(g, r, FAILURE_SANDBOX, text);
 }
 
 void

@@ -108,6 +108,9 @@ void finish_deliver(struct engine *g, struct run *r);
 void finish_lost(struct engine *g, struct run *r, const char *why);
 void finish_drop(struct engine *g, struct run *r);
 
+/* Goes on with a run that is r->cleaning. */
+void finish_clean(struct engine *g, struct run *r);
+
 /* Ends a task that has no run (yet) as failed. */
 void finish_failed(struct engine *g, const struct hold *h, enum failure failure,
     const char *text);

@@ -34,54 +34,35 @@ janitor_init(struct janitor *j, const char *dir)
 void
 janitor_clear(struct janitor *j)
 {
-	free(j->ended);
 	proc_forget(&j->cleaner);
-	janitor_init(j, j->dir);
+	j->cleaner.pidfd = -1;
 }
 
 void
-janitor_ended(struct janitor *j, const char *name)
+janitor_wanted(struct janitor *j)
 {
-	if (j->ended_count == j->ended_room) {
-		size_t room = j->ended_room == 0 ? 16 : 2 * j->ended_room;
-		void *more = realloc(j->ended, room * sizeof(j->ended[0]));
-
-		if (more == NULL)
-			return; /* then it is found by its age */
-		j->ended = more;
-		j->ended_room = room;
-	}
-	(void)snprintf(j->ended[j->ended_count], SPOOL_NAME_MAX, "%s", name);
-	j->ended_count++;
+	j->timer.at_ms = 0;
 }
 
 bool
 janitor_busy(const struct janitor *j)
 {
-	return j->ended_count > 0 || j->cleaner.pidfd != -1;
+	return j->cleaner.pidfd != -1;
 }
 
-/* "TASK.ATTEMPT" of "TASK.ATTEMPT.RANDOM"; false: not a workspace. */
+/* The attempt of "TASK.ATTEMPT.RANDOM"; false: not a workspace. */
 static bool
-run_of(const char *entry, struct hold *h, char name[SPOOL_NAME_MAX])
+run_of(const char *entry, struct hold *h)
 {
 	const char *dot = strrchr(entry, '.');
 	size_t len = dot == NULL ? 0 : (size_t)(dot - entry);
+	char name[SPOOL_NAME_MAX];
 
-	if (len == 0 || len >= SPOOL_NAME_MAX)
+	if (len == 0 || len >= sizeof(name))
 		return false;
 	memcpy(name, entry, len);
 	name[len] = '\0';
 	return spool_name_read(name, &h->task_id, &h->attempt);
-}
-
-static bool
-has_ended(const struct janitor *j, const char *name)
-{
-	for (size_t i = 0; i < j->ended_count; i++)
-		if (strcmp(j->ended[i], name) == 0)
-			return true;
-	return false;
 }
 
 static bool
@@ -96,19 +77,32 @@ is_old(int dir, const char *entry)
 }
 
 static bool
-is_orphan(const struct janitor *j, const struct runs *runs, int dir,
-    const char *entry)
+is_orphan(const struct runs *runs, int dir, const char *entry)
 {
-	char name[SPOOL_NAME_MAX];
-	struct hold h;
 	const struct run *r;
+	struct hold h;
 
-	if (!run_of(entry, &h, name))
+	if (!run_of(entry, &h))
 		return false;
-	if (has_ended(j, name))
-		return true;
 	r = runs_find(runs, &h);
-	return (r == NULL || r->over) && is_old(dir, entry);
+	return r == NULL ? is_old(dir, entry) : r->cleaning;
+}
+
+bool
+janitor_has(const struct janitor *j, const struct hold *h)
+{
+	DIR *dir = opendir(j->dir);
+	struct dirent *d;
+	struct hold other;
+	bool found = false;
+
+	if (dir == NULL)
+		return false;
+	while (!found && (d = readdir(dir)) != NULL)
+		found = run_of(d->d_name, &other) &&
+		    other.task_id == h->task_id && other.attempt == h->attempt;
+	(void)closedir(dir);
+	return found;
 }
 
 static void
@@ -124,7 +118,7 @@ look(const struct janitor *j, const struct runs *runs, struct orphans *o)
 		return;
 	}
 	while (o->count < ORPHANS_MAX && (d = readdir(dir)) != NULL)
-		if (is_orphan(j, runs, dirfd(dir), d->d_name))
+		if (is_orphan(runs, dirfd(dir), d->d_name))
 			(void)snprintf(o->names[o->count++],
 			    sizeof(o->names[0]), "%s", d->d_name);
 	(void)closedir(dir);
@@ -181,8 +175,7 @@ janitor_due(struct janitor *j, const struct runs *runs, int64_t now_ms)
 	struct orphans *o;
 	struct err e = { 0 };
 
-	if (!child_done(j, now_ms) ||
-	    (j->ended_count == 0 && !timer_due(&j->timer, now_ms)))
+	if (!child_done(j, now_ms) || !timer_due(&j->timer, now_ms))
 		return;
 	if ((o = calloc(1, sizeof(*o))) == NULL)
 		return;
@@ -193,8 +186,6 @@ janitor_due(struct janitor *j, const struct runs *runs, int64_t now_ms)
 	if (o->count > 0 && proc_fork(&j->cleaner, remove_all, o, &e) == -1) {
 		log_err(LOG_WARN, &e, "janitor");
 		timer_set(&j->timer, now_ms, RETRY_MS);
-	} else if (o->count < ORPHANS_MAX) {
-		j->ended_count = 0;
 	}
 	free(o);
 }

@@ -20,21 +20,22 @@
 struct janitor {
 	const char *dir; /* SANDBOX_DIR; borrowed */
 	struct timer timer;
-	char (*ended)[SPOOL_NAME_MAX]; /* runs whose workspace must go now */
-	size_t ended_count, ended_room;
 	struct proc cleaner; /* pidfd -1: none */
 };
 
 void janitor_init(struct janitor *j, const char *dir);
 void janitor_clear(struct janitor *j);
 
-/* An attempt has ended here. */
-void janitor_ended(struct janitor *j, const char *name);
+/* Look at once: a run has ended, r->cleaning. */
+void janitor_wanted(struct janitor *j);
+
+/* True while a workspace of this run is there. */
+bool janitor_has(const struct janitor *j, const struct hold *h);
 
 /* Looks when it is time to; takes the end of its child. */
 void janitor_due(struct janitor *j, const struct runs *runs, int64_t now_ms);
 
-/* True while there is something that it has not finished. */
+/* True while its child is at work. */
 bool janitor_busy(const struct janitor *j);
 
 #endif

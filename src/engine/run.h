@@ -50,6 +50,13 @@ struct run {
 	bool killed;
 	bool nudge; /* look again at once, not at the next tick */
 
+	/*
+	 * Over in the database; its workspace is being removed, and then its
+	 * spool: whoever comes after a crash finds the spool and goes on.
+	 */
+	bool cleaning;
+	int64_t cleaning_ms; /* since when */
+
 	bool over; /* nothing more to do: the loop takes it out */
 };
 

@@ -154,10 +154,16 @@ act(struct engine *g, struct run *r, const struct facts *f, enum action action,
 void
 step_run(struct engine *g, struct run *r, int64_t now_ms)
 {
-	struct facts f = gather(g, r, now_ms);
-	enum action action = decide(&f);
+	enum action action;
+	struct facts f;
 
 	r->nudge = false;
+	if (r->cleaning) {
+		finish_clean(g, r);
+		return;
+	}
+	f = gather(g, r, now_ms);
+	action = decide(&f);
 	switch (action) {
 	case ACT_TERM:
 		ask_to_stop(g, r, now_ms);
