@@ -1,0 +1,380 @@
+"""What the tests of the API share: a stack of their own, users, a client.
+
+The stack is real: nginx with TLS in front, `taskmill serve`, a MariaDB of its
+own. It has no reaper, so a task stays what a test makes of it. Every answer that the client sees is held against
+share/openapi.json.
+"""
+import json
+import os
+import pathlib
+import re
+import secrets
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import uuid
+
+import jwt
+import pymysql
+import requests
+
+try:
+    import jsonschema
+except ImportError:  # Debian's python3-jsonschema; without it nothing is compared
+    jsonschema = None
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = os.environ.get("TASKMILL_BIN", str(ROOT / "build-faults" / "taskmill"))
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+SECRET = "a secret of tests that has more than 32 bytes"
+PASSWORD = "correct horse battery staple"
+START_S = 30
+
+RE_TIME = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,5}[1-9])?\+00:00")
+
+
+def why_not():
+    """Why no stack can be started here, or None."""
+    if not os.access(BINARY, os.X_OK):
+        return f"{BINARY} is not there"
+    for program in ("nginx", "mariadbd"):
+        if shutil.which(program, path=PATH) is None:
+            return f"{program} is not installed"
+    return None
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(0.02)
+
+
+# -------------------------------------------------------------------- schema
+
+class Description:
+    """share/openapi.json, as far as answers go."""
+
+    def __init__(self):
+        self.doc = json.loads((ROOT / "share" / "openapi.json").read_text())
+        self.paths = []
+        for path, methods in self.doc["paths"].items():
+            pattern = re.escape(path).replace(r"\{id\}", "[0-9]+")
+            self.paths.append((re.compile(pattern), methods))
+
+    def find(self, method, path):
+        """The described operation, "method" or None."""
+        known = None
+        for pattern, methods in self.paths:
+            if pattern.fullmatch(path):
+                known = methods.get(method.lower(), known or "method")
+        return known
+
+    def resolve(self, node):
+        while "$ref" in node:
+            target = self.doc
+            for step in node["$ref"].lstrip("#/").split("/"):
+                target = target[step]
+            node = target
+        return node
+
+    def validate(self, schema, value):
+        if jsonschema is None:
+            return
+        validator = jsonschema.Draft202012Validator(
+            schema, resolver=jsonschema.RefResolver("", self.doc))
+        found = [f"{list(e.absolute_path)}: {e.message}"
+                 for e in validator.iter_errors(value)]
+        assert not found, found
+
+    def check(self, answer, method, path):
+        """Asserts that an answer is one that is described."""
+        operation = self.find("GET" if method == "HEAD" else method, path)
+        if not isinstance(operation, dict):
+            expected = 405 if operation == "method" else 404
+            if method != "OPTIONS":
+                assert answer.status_code == expected, answer.text
+                self.validate(self.resolve(
+                    {"$ref": "#/components/schemas/Error"}), answer.json())
+            return
+        described = operation["responses"].get(str(answer.status_code))
+        assert described, f"{method} {path}: {answer.status_code} is not described"
+        content = self.resolve(described)["content"]
+        kind = answer.headers["Content-Type"].split(";")[0]
+        assert kind in content, f"{method} {path}: {kind} is not described"
+        if kind == "application/json":
+            # The exact form, as the contract has it: no charset parameter.
+            assert answer.headers["Content-Type"] == "application/json"
+            if method != "HEAD":
+                self.validate(content[kind]["schema"], answer.json())
+
+
+# --------------------------------------------------------------------- stack
+
+class Stack:
+    """MariaDB, taskmill and nginx in a folder. Use as a context manager."""
+
+    def __init__(self, folder, **settings):
+        self.folder = pathlib.Path(folder)
+        self.state = self.folder / "state"
+        self.conf = self.folder / "conf"
+        self.log = self.folder / "serve.log"
+        self.port = free_port()
+        self.url = f"https://localhost:{self.port}"
+        self.ca = self.folder / "nginx" / "tls" / "ca.crt"
+        self.settings = {
+            "DB_NAME": "taskmill",
+            "DB_USER": os.environ.get("USER") or "root",
+            "JWT_SECRET": SECRET,
+            "STATE_DIR": self.state,
+            "SHARE_DIR": ROOT / "share",
+            "SQL_DIR": ROOT / "sql",
+            "API_WORKERS": 3,
+            "PASSWORD_MEMORY_MB": 8,
+            "PASSWORD_PASSES": 1,
+            "SIGN_INS_AT_ONCE": 2,
+        }
+        if os.getuid() == 0:
+            self.settings["DB_USER"] = "root"
+        self.settings.update(settings)
+        self.serve = None
+        self.db = None
+        self.seen = Description()
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def run(self, *argv, **more):
+        done = subprocess.run([str(a) for a in argv], text=True,
+                              capture_output=True, timeout=60,
+                              env={**os.environ, "PATH": PATH}, **more)
+        assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def taskmill(self, *argv, **more):
+        return self.run(BINARY, *argv, "--config", self.conf, **more)
+
+    def start(self):
+        self.state.mkdir(parents=True)
+        self.start_db()
+        self.sql("CREATE DATABASE taskmill CHARACTER SET utf8mb4", database=None)
+        self.conf.write_text("".join(
+            f"{k}={v}\n" for k, v in self.settings.items()))
+        self.conf.chmod(0o600)
+        self.taskmill("migrate")
+        self.taskmill("keygen")
+        self.start_serve()
+        self.start_nginx()
+
+    def start_db(self):
+        self.settings["DB_SOCKET"] = self.run(
+            ROOT / "script" / "private-mariadb", "start",
+            self.folder / "db").strip()
+
+    def stop_db(self, how="stop"):
+        if self.db is not None:
+            self.db.close()
+            self.db = None
+        self.run(ROOT / "script" / "private-mariadb", how, self.folder / "db")
+
+    def start_serve(self):
+        out = open(self.log, "ab")
+        self.serve = subprocess.Popen(
+            [BINARY, "serve", "--no-reaper", "--config", str(self.conf)],
+            stdout=out,
+            stderr=out, stdin=subprocess.DEVNULL, start_new_session=True,
+            env={"PATH": PATH, "HOME": str(self.folder)})
+        out.close()
+        wait_for(lambda: (self.state / "api.sock").exists() or
+                 self.serve.poll() is not None, START_S, "the pool's socket")
+        assert self.serve.poll() is None, self.log.read_text()
+
+    def start_nginx(self):
+        out = self.folder / "nginx"
+        self.run(ROOT / "nginx" / "generate", "laptop", "--out", out, "--port",
+                 self.port, "--socket", self.state / "api.sock",
+                 "--auth-rate", 60000, "--start-rate", 60000)
+        self.run("nginx", "-e", out / "log" / "error.log", "-c",
+                 out / "nginx.conf")
+
+        def answers():
+            try:
+                return requests.get(f"{self.url}/healthz", verify=str(self.ca),
+                                    timeout=5).status_code == 200
+            except requests.ConnectionError:
+                return False
+        wait_for(answers, START_S, "nginx and the pool")
+
+    def stop(self):
+        pid_file = self.folder / "nginx" / "nginx.pid"
+        if pid_file.exists():
+            os.kill(int(pid_file.read_text()), signal.SIGTERM)
+        if self.serve is not None:
+            self.serve.terminate()
+            try:
+                self.serve.wait(START_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.serve.pid, signal.SIGKILL)
+                self.serve.wait()
+        if (self.folder / "db").exists():
+            self.stop_db()
+
+    # ------------------------------------------------------------- database
+
+    def sql(self, statement, *values, database="taskmill"):
+        """Runs one statement; rows as tuples, or the new row's id."""
+        if self.db is None:
+            self.db = pymysql.connect(
+                unix_socket=self.settings["DB_SOCKET"],
+                user=self.settings["DB_USER"], charset="utf8mb4",
+                autocommit=True)
+        if database is not None:
+            self.db.select_db(database)
+        with self.db.cursor() as cursor:
+            cursor.execute(statement, values)
+            return cursor.fetchall() if cursor.description else cursor.lastrowid
+
+    # ---------------------------------------------------------------- users
+
+    def user(self, password=None):
+        """A user; with a password one that can sign in."""
+        user = User(self, str(uuid.uuid4()))
+        if password is None:
+            self.sql("INSERT INTO users (id, email) VALUES (%s, %s)",
+                     user.id, user.email)
+        else:
+            self.taskmill("user", "add", "--email", user.email, "--id",
+                          user.id, input=password + "\n")
+        return user
+
+    def call(self, method, path, token=None, headers=None, described=True,
+             **more):
+        """One request; its answer must be one that is described."""
+        headers = dict(headers or {})
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        answer = requests.request(method, self.url + path, headers=headers,
+                                  verify=str(self.ca), timeout=30, **more)
+        if described:
+            self.seen.check(answer, method, path.split("?")[0])
+        return answer
+
+    def get(self, path, token=None, **more):
+        return self.call("GET", path, token, **more)
+
+    def post(self, path, body=None, token=None, **more):
+        if body is not None:
+            more["json"] = body
+        return self.call("POST", path, token, **more)
+
+    def raw(self, request, seconds=10):
+        """Sends bytes as they are; the status line's number and all bytes."""
+        context = ssl.create_default_context(cafile=str(self.ca))
+        with socket.create_connection(("localhost", self.port), seconds) as s, \
+                context.wrap_socket(s, server_hostname="localhost") as tls:
+            tls.sendall(request)
+            got = b""
+            while chunk := tls.recv(65536):
+                got += chunk
+        status = re.match(rb"HTTP/1\.1 (\d{3}) ", got)
+        return (int(status.group(1)) if status else None), got
+
+
+class User:
+    def __init__(self, stack, user_id):
+        self.stack = stack
+        self.id = user_id
+        self.email = f"{user_id[:8]}@example.com"
+        self.token = access_token(user_id)
+
+    def get(self, path, **more):
+        return self.stack.get(path, self.token, **more)
+
+    def post(self, path, body=None, **more):
+        return self.stack.post(path, body, self.token, **more)
+
+    def start(self, key=None, **fields):
+        """POST /api/start-task with good fields, or those given."""
+        headers = {"Idempotency-Key": key} if key is not None else None
+        return self.post("/api/start-task", {**GOOD_TASK, **fields},
+                         headers=headers)
+
+    def task(self, **fields):
+        """Starts a task and returns its id."""
+        answer = self.start(**fields)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["task_id"]
+
+    def ended_task(self, status="completed", **columns):
+        """A task that has ended, with these columns."""
+        task = self.task()
+        self.stack.sql("DELETE FROM task_queue WHERE task_id = %s", task)
+        self.stack.sql("DELETE FROM task_secrets WHERE task_id = %s", task)
+        columns = {"status": status, **columns}
+        names = ", ".join(f"{name} = %s" for name in columns)
+        self.stack.sql(f"UPDATE tasks SET {names} WHERE id = %s",
+                       *columns.values(), task)
+        return task
+
+    def project(self):
+        return self.stack.sql(
+            "INSERT INTO projects (user_id, repo_url, repo_name, repo_owner,"
+            " name) VALUES (%s, %s, 'r', 'o', 'P')", self.id,
+            f"https://github.com/o/{uuid.uuid4()}")
+
+
+GOOD_TASK = {
+    "prompt": "do it",
+    "repo_url": "https://github.com/o/r.git",
+    "github_token": "ghp_0123456789abcdefghijABCDEFGHIJ012345",
+}
+
+NO_TASK = 987654321
+
+
+# -------------------------------------------------------------------- tokens
+
+def claims(user_id, kind="access", **changes):
+    """Claims of a good token; a change to None leaves one out."""
+    now = int(time.time())
+    made = {"user_id": user_id, "type": kind, "iat": now, "exp": now + 600,
+            "jti": str(uuid.uuid4()), **changes}
+    return {k: v for k, v in made.items() if v is not None}
+
+
+def access_token(user_id, secret=SECRET, headers=None, **changes):
+    return jwt.encode(claims(user_id, **changes), secret, algorithm="HS256",
+                      headers=headers)
+
+
+def error_of(answer):
+    """The text of an error's body, which holds nothing else."""
+    body = answer.json()
+    assert list(body) == ["error"] and isinstance(body["error"], str), body
+    return body["error"]
+
+
+def refused(answer, status, text):
+    assert (answer.status_code, error_of(answer)) == (status, text)
+
+
+def random_text(n=12):
+    return secrets.token_hex(n)
