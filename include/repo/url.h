@@ -13,10 +13,10 @@
  *	git@HOST:OWNER/REPO[.git]              (becomes https)
  *
  * HOST must stand in the allow list; OWNER and REPO are of [A-Za-z0-9._-], at
- * most 100 characters, not "." or "..", and begin with no "-". No user, password,
- * query, fragment, percent sign, backslash or control character anywhere. http
- * only if allowed by name. Everything else is refused, so whatever git might
- * make of it (ext::, file:, ssh, options) cannot be reached.
+ * most 100 characters, not "." or "..", and begin with no "-". No user,
+ * password, query, fragment, percent sign, backslash or control character
+ * anywhere. http only if allowed by name. Everything else is refused, so
+ * whatever git might make of it (ext::, file:, ssh, options) cannot be reached.
  */
 
 #define REPO_HOST_MAX 255
@@ -33,8 +33,9 @@ struct repo_policy {
 struct repo_url {
 	char host[REPO_HOST_MAX + 8]; /* lower case, with ":port" if given */
 	char owner[REPO_NAME_MAX + 1];
-	char name[REPO_NAME_MAX + 1];  /* without ".git" */
-	char clone[REPO_URL_MAX + 1];  /* what git is given, built from parts */
+	char name[REPO_NAME_MAX + 1]; /* without ".git" */
+	char clone[REPO_URL_MAX +
+	    1]; /* what git is given: the parts, and ".git" */
 	char stored[REPO_URL_MAX + 1]; /* as the user wrote it, trimmed */
 };
 

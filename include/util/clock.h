@@ -22,8 +22,9 @@ int64_t clock_wall_us(void);
 #define CLOCK_TEXT 40
 
 /*
- * Row timestamps of the HTTP contract (1.5): "2025-06-14T10:11:12.123456+00:00",
- * trailing zeros of the fraction removed, no fraction when it is zero.
+ * Row timestamps of the HTTP contract (1.5):
+ * "2025-06-14T10:11:12.123456+00:00", trailing zeros of the fraction removed,
+ * no fraction when it is zero.
  */
 void clock_text(char out[CLOCK_TEXT], int64_t wall_us);
 

@@ -18,8 +18,8 @@
  * Appends a regular file's bytes to out, at most up to out's limit.
  * ERR_ABSENT: no such file. ERR_INVALID: not a regular file, or too large.
  */
-int file_read(int dirfd, const char *path, struct buf *out, struct err *e)
-    MUST_CHECK;
+int file_read(int dirfd, const char *path, struct buf *out,
+    struct err *e) MUST_CHECK;
 
 /*
  * file_read() for files in a folder that an attacker can write: never leaves
@@ -44,7 +44,8 @@ int dir_make(const char *path, mode_t mode, struct err *e) MUST_CHECK;
 
 /*
  * Removes path and all below it without ever following a link out of it, and
- * whatever its modes are. An absent path is fine. Bounded in depth, not in size.
+ * whatever its modes are. An absent path is fine. Of any depth and
+ * size, with a few descriptors.
  */
 int dir_remove(int dirfd, const char *path, struct err *e) MUST_CHECK;
 
@@ -59,7 +60,7 @@ int file_lock(int dirfd, const char *path, struct err *e) MUST_CHECK;
 int fd_cloexec(int fd, bool on, struct err *e) MUST_CHECK;
 
 /* Writes all bytes, over interruptions and short writes. */
-int fd_write_all(int fd, const void *bytes, size_t len, struct err *e)
-    MUST_CHECK;
+int fd_write_all(int fd, const void *bytes, size_t len,
+    struct err *e) MUST_CHECK;
 
 #endif

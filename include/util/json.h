@@ -58,8 +58,7 @@ enum json_got json_get_string(struct json_object *o, const char *name,
     const char **s, size_t *len);
 
 /* An integer (3 is one, 3.0 and "3" are not). */
-enum json_got json_get_int(struct json_object *o, const char *name,
-    int64_t *n);
+enum json_got json_get_int(struct json_object *o, const char *name, int64_t *n);
 enum json_got json_get_bool(struct json_object *o, const char *name, bool *b);
 enum json_got json_get_object(struct json_object *o, const char *name,
     struct json_object **member);
@@ -71,11 +70,11 @@ bool json_is_object(struct json_object *o);
 /* Name of member i of object o, in the text's order; NULL behind the last. */
 const char *json_member_name(struct json_object *o, size_t i);
 
-/* String number i of array a, borrowed; NULL if it is not there or no string. */
+/* String number i of array a, borrowed; NULL if there is no such string. */
 const char *json_array_string(struct json_object *a, size_t i);
 size_t json_array_size(struct json_object *a);
 
-/* Object number i of array a, borrowed; NULL if it is not there or no object. */
+/* Object number i of array a, borrowed; NULL if there is no such object. */
 struct json_object *json_array_object(struct json_object *a, size_t i);
 
 /*

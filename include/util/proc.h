@@ -23,7 +23,10 @@ struct proc_limit {
 	rlim_t most;
 };
 
-/* Moves a descriptor of ours to a number in the child. */
+/*
+ * Moves a descriptor of ours to a number in the child, at most 255. One may
+ * go to several numbers, and two may change places.
+ */
 struct proc_fd {
 	int ours;
 	int theirs;
@@ -36,7 +39,7 @@ struct proc_spec {
 
 	/*
 	 * What the child has open; 0, 1 and 2 are the null device unless
-	 * named here, and everything else is closed (P9).
+	 * named here, and everything else is closed (P9). At most 32.
 	 */
 	const struct proc_fd *fds;
 	size_t fd_count;
@@ -44,9 +47,9 @@ struct proc_spec {
 	const struct proc_limit *limits;
 	size_t limit_count;
 
-	bool new_session;    /* setsid: a group and session of its own */
-	bool die_with_us;    /* SIGKILL when this process is gone (P3) */
-	bool low_priority;   /* nice 5, and first to go when memory is short */
+	bool new_session;  /* setsid: a group and session of its own */
+	bool die_with_us;  /* SIGKILL when this process is gone (P3) */
+	bool low_priority; /* nice 5, and first to go when memory is short */
 
 	/* Become this user (as root only); 0: stay as we are. */
 	uid_t uid;
@@ -60,13 +63,13 @@ struct proc {
 };
 
 /*
- * Starts a program. Signals, mask, umask and limits are put to defaults in
- * the child (P7). Returns when exec has succeeded; a program that could not
- * be started is an error here (ERR_ABSENT: no such file, ERR_DENIED, else
- * ERR_RETRY), never a status later.
+ * Starts a program. Signals, mask and umask are put to defaults in the child
+ * (P7), and of the limits the soft one of descriptors, to 1024. Returns when
+ * exec has succeeded; a program that could not be started is an error here
+ * (ERR_ABSENT: no such file, ERR_DENIED, else ERR_RETRY), never a status later.
  */
-int proc_spawn(struct proc *p, const struct proc_spec *spec, struct err *e)
-    MUST_CHECK;
+int proc_spawn(struct proc *p, const struct proc_spec *spec,
+    struct err *e) MUST_CHECK;
 
 /*
  * Runs child(ctx) in a copy of this process and _exits with its result.
@@ -85,8 +88,8 @@ struct proc_end {
  * Takes a child's end without waiting. Returns 1 with *end, 0 while it lives,
  * -1 when it is no child of ours (ERR_ABSENT).
  */
-int proc_ended(const struct proc *p, struct proc_end *end, struct err *e)
-    MUST_CHECK;
+int proc_ended(const struct proc *p, struct proc_end *end,
+    struct err *e) MUST_CHECK;
 
 /* Waits at most limit_ms for it; otherwise as proc_ended(). */
 int proc_wait(const struct proc *p, int limit_ms, struct proc_end *end,

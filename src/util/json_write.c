@@ -76,16 +76,25 @@ needs_escape(unsigned char c)
 static void
 escape(struct buf *to, unsigned char c)
 {
-	static const char letters[] = "btn?fr"; /* of 8 to 13 */
-	char text[2] = { '\\', (char)c };
-
-	if (c < 8 || c == 11 || (c > 13 && c < 0x20)) {
-		buf_addf(to, "\\u%04x", c);
+	switch (c) {
+	case '"':
+		buf_puts(to, "\\\"");
 		return;
+	case '\\':
+		buf_puts(to, "\\\\");
+		return;
+	case '\n':
+		buf_puts(to, "\\n");
+		return;
+	case '\r':
+		buf_puts(to, "\\r");
+		return;
+	case '\t':
+		buf_puts(to, "\\t");
+		return;
+	default:
+		buf_addf(to, "\\u%04x", c);
 	}
-	if (c < 0x20)
-		text[1] = letters[c - 8];
-	buf_add(to, text, 2);
 }
 
 void

@@ -87,6 +87,25 @@ access_never_converts(void **state)
 }
 
 static void
+members_and_items_are_found_by_number(void **state)
+{
+	struct json_object *o = read_text("{\"b\":[1,{},\"x\"],\"a\":2}");
+	struct json_object *list;
+
+	(void)state;
+	assert_string_equal(json_member_name(o, 0), "b");
+	assert_string_equal(json_member_name(o, 1), "a");
+	assert_null(json_member_name(o, 2));
+	assert_int_equal(json_get_array(o, "b", &list), JSON_FOUND);
+	assert_null(json_member_name(list, 0));
+	assert_null(json_array_object(list, 0));
+	assert_non_null(json_array_object(list, 1));
+	assert_null(json_array_object(list, 2));
+	assert_null(json_array_object(list, 3));
+	json_free(o);
+}
+
+static void
 falsy_is_what_python_calls_so(void **state)
 {
 	static const struct {
@@ -203,6 +222,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_document_is_built),
 		cmocka_unit_test(access_never_converts),
+		cmocka_unit_test(members_and_items_are_found_by_number),
 		cmocka_unit_test(falsy_is_what_python_calls_so),
 		cmocka_unit_test(writing_puts_the_commas),
 		cmocka_unit_test(every_character_survives_writing),
