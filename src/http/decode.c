@@ -61,8 +61,11 @@ http_decode(const char *raw, size_t len, enum decode_kind kind, char *out,
 bool
 http_path_plain(const char *path)
 {
-	if (path[0] != '/')
+	if (path[0] != '/' || !utf8_valid(path, strlen(path)))
 		return false;
+	for (const char *p = path; *p != '\0'; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return false;
 	for (const char *p = path; (p = strchr(p, '/')) != NULL;) {
 		size_t n = strcspn(++p, "/");
 

@@ -22,10 +22,10 @@ bool http_decode(const char *raw, size_t len, enum decode_kind kind, char *out,
     size_t size);
 
 /*
- * True for a path that we route: begins with '/', has no "." and no ".."
- * segment. A web server in front matches its rules against the path with those
- * removed, so a path that still has them would mean two things to two
- * programs.
+ * True for a path that we route: UTF-8 without control characters that begins
+ * with '/' and has no "." and no ".." segment. A web server in front matches
+ * its rules against the path with those removed, so a path that still has them
+ * would mean two things to two programs.
  */
 bool http_path_plain(const char *path);
 

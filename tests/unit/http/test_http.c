@@ -139,6 +139,8 @@ paths_with_dots_are_not_plain(void **state)
 	assert_false(http_path_plain("/metrics/../api"));
 	assert_false(http_path_plain("/api/."));
 	assert_false(http_path_plain("/./api"));
+	assert_false(http_path_plain("/a\tb"));
+	assert_false(http_path_plain("/\xff"));
 }
 
 int
