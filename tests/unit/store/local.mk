@@ -6,11 +6,14 @@ EXTRA_DIST += tests/unit/store/test_store.sh
 test_store_SOURCES = \
 	tests/unit/store/fixture.c \
 	tests/unit/store/fixture.h \
+	tests/unit/store/test_crowd.c \
 	tests/unit/store/test_db.c \
+	tests/unit/store/test_lost.c \
 	tests/unit/store/test_migrate.c \
 	tests/unit/store/test_queue.c \
 	tests/unit/store/test_store.c \
-	tests/unit/store/test_task.c
+	tests/unit/store/test_task.c \
+	tests/unit/store/test_user.c
 test_store_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DTEST_SQL_DIR='"$(abs_top_srcdir)/sql"' \
 	-DTEST_SOURCE_DIR='"$(abs_top_srcdir)"'

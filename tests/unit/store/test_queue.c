@@ -1,11 +1,51 @@
-#include "fixture.h"
-
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static const struct event_new two_lines[] = {
+#include "fixture.h"
+#include "store/machine.h"
+
+#define MACHINE_2 "aaaaaaaa-0000-4000-8000-000000000002"
+#define MIB (1024UL * 1024)
+
+/* clang-format off */
+static const struct event_new lines[] = {
 	{ 1, "step", "2026-11-23 10:11:12.000001", "{\"a\":1}", 7 },
 	{ 2, "output", "2026-11-23 10:11:13.000000", "{\"b\":2}", 7 },
+	{ 3, "output", "2026-11-23 10:11:14.000000", "{\"c\":3}", 7 },
 };
+/* clang-format on */
+
+static char user[37];
+
+/* An empty queue but for one task of a new user. */
+static int64_t
+one_task(void)
+{
+	clean();
+	make_user(user);
+	return start_task(user);
+}
+
+/* No secret, lock or queue row is left; one "end" event, the last; no gaps. */
+static void
+expect_ended(const char *status)
+{
+	char text[300];
+
+	(void)snprintf(text, sizeof(text),
+	    "SELECT COUNT(*) FROM tasks WHERE status = '%s'"
+	    " AND completed_at IS NOT NULL",
+	    status);
+	assert_true(number(text) == 1);
+	assert_true(number("SELECT COUNT(*) FROM task_queue") == 0);
+	assert_true(number("SELECT COUNT(*) FROM task_secrets") == 0);
+	assert_true(number("SELECT COUNT(*) FROM task_events"
+			   " WHERE kind = 'end'") == 1);
+	assert_true(number("SELECT kind = 'end' FROM task_events"
+			   " ORDER BY seq DESC LIMIT 1") == 1);
+	assert_true(number("SELECT MAX(seq) = COUNT(*) FROM task_events") == 1);
+}
 
 static void
 a_task_goes_from_start_to_completed(void **state)
@@ -15,31 +55,653 @@ a_task_goes_from_start_to_completed(void **state)
 	struct err e = { 0 };
 	uint64_t shipped = 0;
 	struct hold h;
-	char user[37];
-	int64_t id;
 
 	(void)state;
-	clean();
-	make_user(user);
-	id = start_task(user);
+	(void)one_task();
 	h = claim_one(OWNER);
-	assert_true(h.task_id == id);
 	assert_int_equal(h.attempt, 1);
 	ok(queue_renew(db, OWNER, &h, 60, &hs, &e));
 	assert_int_equal(hs, HOLD_OURS);
-	ok(queue_ship(db, &h, 60, two_lines, 1, &shipped, &e));
-	assert_true(shipped == 1);
-	ok(queue_complete(db, &h, two_lines + 1, 1, shipped, &small_result,
-	    &final, &e));
+	ok(queue_ship(db, &h, 60, lines, 1, &shipped, &e));
+	ok(queue_ship(db, &h, 60, NULL, 0, &shipped, &e));
+	ok(queue_ship(db, &h, 60, lines + 1, 1, &shipped, &e));
+	assert_true(shipped == 2);
+	ok(queue_shipped(db, &h, &shipped, &e));
+	assert_true(shipped == 2);
+	ok(queue_complete(db, &h, lines + 2, 1, shipped, &small_result, &final,
+	    &e));
 	assert_int_equal(final, TASK_COMPLETED);
-	assert_true(number("SELECT COUNT(*) FROM task_queue") == 0);
-	assert_true(number("SELECT COUNT(*) FROM task_secrets") == 0);
-	assert_true(number("SELECT MAX(seq) FROM task_events") == 5);
-	assert_true(number("SELECT COUNT(*) FROM task_events") == 5);
+	expect_ended("completed");
+	assert_true(number("SELECT COUNT(*) FROM task_events") == 6);
+	assert_true(number("SELECT spool_seq = 2 AND attempt = 1 AND kind ="
+			   " 'output' AND data = '{\"b\":2}' FROM task_events"
+			   " WHERE seq = 4") == 1);
 	assert_true(
 	    number("SELECT JSON_LENGTH(chat_messages) FROM tasks") == 2);
-	assert_true(number("SELECT status = 'completed' AND error IS NULL AND"
+	assert_true(number("SELECT error IS NULL AND failure_code IS NULL AND"
 			   " started_at <= completed_at FROM tasks") == 1);
+}
+
+static void
+a_claim_hands_over_all_that_a_run_needs(void **state)
+{
+	const struct claim_limits limits = { 1, 60 };
+	struct err e = { 0 };
+	struct claim c;
+	int64_t id;
+
+	(void)state;
+	id = one_task();
+	assert_int_equal(queue_claim(db, OWNER, &limits, &c, &e), 1);
+	for (int i = 0; i < 2; i++) {
+		assert_true(c.hold.task_id == id);
+		assert_string_equal(c.user_id, user);
+		assert_string_equal(c.prompt, "Write a file");
+		assert_string_equal(c.repo_url, "https://github.com/a/b");
+		assert_string_equal(c.branch, "main");
+		assert_string_equal(c.agent, "claude");
+		assert_int_equal(c.tries, 0);
+		assert_true(c.has_secret);
+		assert_string_equal(c.key_id, "0123456789abcdef");
+		assert_int_equal(c.nonce[2], 3);
+		assert_int_equal(c.sealed_len, 12);
+		assert_memory_equal(c.sealed, "sealed\0bytes", 12);
+
+		struct hold h = c.hold;
+
+		claim_clear(&c);
+		ok(queue_load(db, &h, &c, &e));
+	}
+	claim_clear(&c);
+	assert_int_equal(queue_claim(db, OWNER, &limits, &c, &e), 0);
+}
+
+/* Everything an attempt can do, when another one has the task. */
+static void
+a_superseded_attempt_can_do_nothing(void **state)
+{
+	struct hold old, new;
+	uint64_t shipped = 0;
+	enum task_state final;
+	enum hold_state hs;
+	struct err e = { 0 };
+	struct claim c;
+
+	(void)state;
+	(void)one_task();
+	old = claim_one(OWNER);
+	ok(queue_give_back(db, &old, 0, true, "was lost", &e));
+	new = claim_one(OWNER_2);
+	assert_int_equal(new.attempt, 2);
+	assert_int_equal(queue_ship(db, &old, 60, lines, 1, &shipped, &e), -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	assert_true(shipped == 0);
+	assert_int_equal(
+	    queue_complete(db, &old, NULL, 0, 0, &small_result, &final, &e),
+	    -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	assert_int_equal(queue_give_back(db, &old, 0, true, "x", &e), -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	ok(queue_renew(db, OWNER, &old, 60, &hs, &e));
+	assert_int_equal(hs, HOLD_SUPERSEDED);
+	ok(queue_hold_state(db, &old, &hs, &e));
+	assert_int_equal(hs, HOLD_SUPERSEDED);
+	assert_int_equal(queue_load(db, &old, &c, &e), -1);
+	assert_int_equal(e.kind, ERR_ABSENT);
+	assert_true(
+	    number("SELECT owner = '" OWNER_2 "' FROM task_queue") == 1);
+
+	/* And after the end nobody can, not even the one who ended it. */
+	ok(queue_complete(db, &new, NULL, 0, 0, &small_result, &final, &e));
+	assert_int_equal(
+	    queue_complete(db, &new, NULL, 0, 0, &small_result, &final, &e),
+	    -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	assert_int_equal(queue_ship(db, &new, 60, lines, 1, &shipped, &e), -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	expect_ended("completed");
+	assert_true(number("SELECT GROUP_CONCAT(outcome ORDER BY attempt) ="
+			   " 'lost,completed' FROM task_attempts") == 1);
+}
+
+static void
+spool_lines_must_follow_what_was_shipped(void **state)
+{
+	uint64_t shipped = 0;
+	enum task_state final;
+	struct err e = { 0 };
+	struct hold h;
+
+	(void)state;
+	(void)one_task();
+	h = claim_one(OWNER);
+	assert_int_equal(queue_ship(db, &h, 60, lines + 1, 1, &shipped, &e),
+	    -1);
+	assert_int_equal(e.kind, ERR_INVALID);
+	ok(queue_ship(db, &h, 60, lines, 1, &shipped, &e));
+	shipped = 0;
+	assert_int_equal(queue_ship(db, &h, 60, lines, 1, &shipped, &e), -1);
+	assert_int_equal(e.kind, ERR_INVALID);
+	assert_int_equal(
+	    queue_complete(db, &h, lines, 1, 0, &small_result, &final, &e), -1);
+	assert_int_equal(e.kind, ERR_INVALID);
+	assert_true(number("SELECT last_seq FROM task_queue") == 3);
+	assert_true(number("SELECT COUNT(*) FROM task_events") == 3);
+}
+
+/* More than a batch, short and long ones, and one that needs its own packet. */
+static void
+many_lines_arrive_in_order(void **state)
+{
+	enum {
+		N = 100
+	};
+	static struct event_new many[N];
+	char *big = malloc(MIB);
+	uint64_t shipped = 0;
+	struct err e = { 0 };
+	struct hold h;
+
+	(void)state;
+	(void)one_task();
+	h = claim_one(OWNER);
+	assert_non_null(big);
+	memset(big, ' ', MIB);
+	big[0] = '{';
+	big[MIB - 1] = '}';
+	for (int i = 0; i < N; i++) {
+		many[i] = lines[0];
+		many[i].spool_seq = (uint64_t)i + 1;
+		if (i == 40) {
+			many[i].data = big;
+			many[i].data_len = MIB;
+		}
+	}
+	ok(queue_ship(db, &h, 60, many, N, &shipped, &e));
+	assert_true(shipped == N);
+	assert_true(number("SELECT COUNT(*) FROM task_events"
+			   " WHERE seq = spool_seq + 2") == N);
+	assert_true(number("SELECT LENGTH(data) FROM task_events"
+			   " WHERE spool_seq = 41") == (int64_t)MIB);
+	free(big);
+}
+
+static void
+a_wish_to_cancel_wins_over_any_outcome(void **state)
+{
+	static const enum task_state outcomes[] = { TASK_COMPLETED, TASK_FAILED,
+		TASK_CANCELLED };
+	struct task_result r = small_result;
+	enum task_state now, final;
+	enum hold_state hs;
+	struct err e = { 0 };
+	struct hold h;
+	int64_t id;
+
+	(void)state;
+	r.error = "text";
+	for (int i = 0; i < 3; i++) {
+		id = one_task();
+		h = claim_one(OWNER);
+		ok(task_cancel(db, user, id, &now, &e));
+		assert_int_equal(now, TASK_RUNNING);
+		ok(queue_renew(db, OWNER, &h, 60, &hs, &e));
+		assert_int_equal(hs, HOLD_CANCEL);
+		r.outcome = outcomes[i];
+		ok(queue_complete(db, &h, lines, 1, 0, &r, &final, &e));
+		assert_int_equal(final, TASK_CANCELLED);
+		expect_ended("cancelled");
+		assert_true(number("SELECT git_patch IS NULL AND failure_code"
+				   " IS NULL FROM tasks") == 1);
+	}
+	id = one_task();
+	h = claim_one(OWNER);
+	ok(task_cancel(db, user, id, &now, &e));
+	ok(queue_give_back(db, &h, 0, true, "was lost", &e));
+	expect_ended("cancelled");
+}
+
+static void
+a_failure_leaves_the_result_columns_alone(void **state)
+{
+	struct task_result r = small_result;
+	enum task_state final;
+	struct err e = { 0 };
+	struct hold h;
+
+	(void)state;
+	(void)one_task();
+	h = claim_one(OWNER);
+	r.outcome = TASK_FAILED;
+	r.failure = FAILURE_TIMEOUT;
+	r.error = "The agent took longer than 300 s";
+	ok(queue_complete(db, &h, NULL, 0, 0, &r, &final, &e));
+	expect_ended("failed");
+	assert_true(number("SELECT error LIKE '%300 s' AND failure_code ="
+			   " 'timeout' AND git_diff IS NULL AND commit_hash IS"
+			   " NULL AND changed_files = '[]' AND"
+			   " JSON_LENGTH(chat_messages) = 1 FROM tasks") == 1);
+	assert_true(number("SELECT JSON_VALUE(data, '$.failure') = 'timeout'"
+			   " FROM task_events WHERE kind = 'end'") == 1);
+}
+
+static void
+a_run_without_changes_is_completed_and_empty(void **state)
+{
+	const struct task_result r = { .outcome = TASK_COMPLETED,
+		.changed_files = "[]",
+		.changed_files_len = 2 };
+	enum task_state final;
+	struct err e = { 0 };
+	struct hold h;
+
+	(void)state;
+	(void)one_task();
+	h = claim_one(OWNER);
+	ok(queue_complete(db, &h, NULL, 0, 0, &r, &final, &e));
+	expect_ended("completed");
+	assert_true(number("SELECT commit_hash IS NULL AND git_diff = '' AND"
+			   " git_patch = '' AND patch_bytes = 0 AND"
+			   " JSON_LENGTH(chat_messages) = 1 AND"
+			   " execution_metadata = '{}' FROM tasks") == 1);
+}
+
+static void
+a_result_that_no_table_takes_is_refused_at_once(void **state)
+{
+	struct task_result bad[4];
+	enum task_state final;
+	struct err e = { 0 };
+	struct hold h;
+
+	(void)state;
+	(void)one_task();
+	h = claim_one(OWNER);
+	for (int i = 0; i < 4; i++)
+		bad[i] = small_result;
+	bad[0].git_diff = "\xff";
+	bad[0].git_diff_len = 1;
+	bad[1].metadata = "{";
+	bad[1].metadata_len = 1;
+	bad[2].outcome = TASK_PENDING;
+	bad[3].message = "\xed\xa0\x80";
+	bad[3].message_len = 3;
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(
+		    queue_complete(db, &h, NULL, 0, 0, &bad[i], &final, &e),
+		    -1);
+		assert_int_equal(e.kind, ERR_INVALID);
+	}
+	ok(queue_complete(db, &h, NULL, 0, 0, &small_result, &final, &e));
+}
+
+/* Fault row 68. The server's limit is 64 MiB. */
+static void
+a_result_over_the_packet_is_cut_or_fails_clearly(void **state)
+{
+	size_t len = 70 * MIB;
+	char *big = malloc(len);
+	struct task_result r = small_result;
+	unsigned int before;
+	enum task_state final;
+	struct err e = { 0 };
+	struct hold h;
+
+	(void)state;
+	assert_non_null(big);
+	memset(big, 'x', len);
+	for (size_t i = 79; i < len; i += 80)
+		big[i] = '\n';
+	(void)one_task();
+	h = claim_one(OWNER);
+	before = db_generation(db);
+	r.git_diff = r.message = big;
+	r.git_diff_len = r.message_len = len;
+	ok(queue_complete(db, &h, lines, 1, 0, &r, &final, &e));
+	assert_int_equal(final, TASK_COMPLETED);
+	expect_ended("completed");
+	assert_true(number("SELECT LENGTH(git_diff) BETWEEN 63 << 20 AND"
+			   " 64 << 20 AND git_diff LIKE '%x\n[diff cut here:"
+			   " % of 73400320 bytes]\n' FROM tasks") == 1);
+	assert_true(number("SELECT JSON_LENGTH(chat_messages) = 2 AND"
+			   " JSON_VALID(chat_messages) AND chat_messages LIKE"
+			   " '%[cut here]\"%' FROM tasks") == 1);
+
+	(void)one_task();
+	h = claim_one(OWNER);
+	r = small_result;
+	r.git_patch = big;
+	r.git_patch_len = len;
+	ok(queue_complete(db, &h, NULL, 0, 0, &r, &final, &e));
+	assert_int_equal(final, TASK_FAILED);
+	expect_ended("failed");
+	assert_true(number("SELECT failure_code = 'too_large' AND error LIKE"
+			   " 'The patch is larger than%' AND git_patch IS NULL"
+			   " FROM tasks") == 1);
+
+	/* A patch of what the limits allow, and a diff like it, go in. */
+	(void)one_task();
+	h = claim_one(OWNER);
+	r.git_patch_len = r.git_diff_len = 50 * MIB;
+	r.git_diff = big;
+	ok(queue_complete(db, &h, NULL, 0, 0, &r, &final, &e));
+	assert_int_equal(final, TASK_COMPLETED);
+	assert_true(number("SELECT LENGTH(git_patch) = 50 << 20 AND"
+			   " LENGTH(git_diff) = 50 << 20 FROM tasks") == 1);
+	assert_int_equal(db_generation(db), before);
+	free(big);
+}
+
+static void
+give_back_waits_and_counts_as_told(void **state)
+{
+	struct err e = { 0 };
+	struct hold h;
+	struct claim c;
+	const struct claim_limits limits = { 1, 60 };
+
+	(void)state;
+	(void)one_task();
+	h = claim_one(OWNER);
+	ok(queue_give_back(db, &h, 3600000, false, "the \"disk\" was full",
+	    &e));
+	assert_true(number("SELECT state = 'pending' AND tries = 0 AND owner"
+			   " IS NULL AND run_at > UTC_TIMESTAMP() + INTERVAL"
+			   " 59 MINUTE FROM task_queue") == 1);
+	assert_true(number("SELECT status = 'pending' FROM tasks") == 1);
+	assert_true(
+	    number("SELECT JSON_VALUE(data, '$.why') = 'the \"disk\""
+		   " was full' FROM task_events WHERE kind = 'lost'") == 1);
+	assert_int_equal(queue_claim(db, OWNER, &limits, &c, &e), 0);
+	sql("UPDATE task_queue SET run_at = UTC_TIMESTAMP(6)");
+	h = claim_one(OWNER);
+	assert_int_equal(h.attempt, 2);
+	ok(queue_give_back(db, &h, 0, true, "again", &e));
+	assert_true(number("SELECT tries = 1 FROM task_queue") == 1);
+}
+
+static void
+overdue(void)
+{
+	sql("UPDATE task_queue SET lease_until = UTC_TIMESTAMP(6)"
+	    " - INTERVAL 10 SECOND WHERE state = 'running'");
+}
+
+static void
+a_sweep_takes_only_what_is_overdue_and_elsewhere(void **state)
+{
+	const struct sweep theirs = { OWNER_2, 5, 0, 3 };
+	const struct sweep ours = { OWNER, 5, 0, 3 };
+	const struct sweep slack = { OWNER_2, 60, 0, 3 };
+	struct err e = { 0 };
+	unsigned int taken;
+
+	(void)state;
+	(void)one_task();
+	(void)claim_one(OWNER);
+	ok(queue_sweep(db, &theirs, &taken, &e));
+	assert_int_equal(taken, 0);
+	overdue();
+	ok(queue_sweep(db, &ours, &taken, &e));
+	assert_int_equal(taken, 0);
+	ok(queue_sweep(db, &slack, &taken, &e));
+	assert_int_equal(taken, 0);
+	ok(queue_sweep(db, &theirs, &taken, &e));
+	assert_int_equal(taken, 1);
+	assert_true(number("SELECT state = 'pending' AND tries = 1"
+			   " FROM task_queue") == 1);
+	for (int i = 0; i < 2; i++) {
+		(void)claim_one(OWNER);
+		overdue();
+		ok(queue_sweep(db, &theirs, &taken, &e));
+		assert_int_equal(taken, 1);
+	}
+	expect_ended("failed");
+	assert_true(number("SELECT failure_code = 'sandbox_lost' AND error"
+			   " LIKE '%3 times%' FROM tasks") == 1);
+}
+
+static void
+a_sweep_ends_what_was_to_be_cancelled(void **state)
+{
+	const struct sweep s = { OWNER_2, 5, 0, 3 };
+	enum task_state now;
+	unsigned int taken;
+	struct err e = { 0 };
+	int64_t id;
+
+	(void)state;
+	id = one_task();
+	(void)claim_one(OWNER);
+	ok(task_cancel(db, user, id, &now, &e));
+	overdue();
+	ok(queue_sweep(db, &s, &taken, &e));
+	assert_int_equal(taken, 1);
+	expect_ended("cancelled");
+}
+
+static void
+a_sweep_takes_twenty_at_most(void **state)
+{
+	const struct sweep s = { OWNER_2, 5, 0, 3 };
+	struct err e = { 0 };
+	unsigned int taken;
+
+	(void)state;
+	(void)one_task();
+	for (int i = 1; i < 25; i++)
+		(void)start_task(user);
+	for (int i = 0; i < 25; i++)
+		(void)claim_one(OWNER);
+	overdue();
+	ok(queue_sweep(db, &s, &taken, &e));
+	assert_int_equal(taken, 20);
+	ok(queue_sweep(db, &s, &taken, &e));
+	assert_int_equal(taken, 5);
+}
+
+/* By renewing, by shipping, or by bringing the result (fault row 38). */
+static void
+who_was_swept_comes_back_if_nobody_claimed(void **state)
+{
+	const struct sweep s = { OWNER_2, 5, 3600000, 3 };
+	uint64_t shipped = 0;
+	enum task_state final;
+	enum hold_state hs;
+	unsigned int taken;
+	struct err e = { 0 };
+	struct hold h;
+
+	(void)state;
+	(void)one_task();
+	h = claim_one(OWNER);
+	for (int i = 0; i < 3; i++) {
+		overdue();
+		ok(queue_sweep(db, &s, &taken, &e));
+		assert_int_equal(taken, 1);
+		ok(queue_hold_state(db, &h, &hs, &e));
+		assert_int_equal(hs, HOLD_OURS);
+		if (i == 2)
+			break;
+		if (i == 0) {
+			ok(queue_renew(db, OWNER, &h, 60, &hs, &e));
+			assert_int_equal(hs, HOLD_OURS);
+		} else {
+			ok(queue_ship(db, &h, 60, lines, 1, &shipped, &e));
+		}
+		assert_true(number("SELECT state = 'running' AND tries = 0 AND"
+				   " attempt = 1 AND owner = '" OWNER "' AND"
+				   " lease_until > UTC_TIMESTAMP()"
+				   " FROM task_queue") == 1);
+		assert_true(
+		    number("SELECT status = 'running' FROM tasks") == 1);
+	}
+	ok(queue_complete(db, &h, lines + 1, 1, shipped, &small_result, &final,
+	    &e));
+	expect_ended("completed");
+	assert_true(number("SELECT COUNT(*) = 1 AND MAX(outcome) ="
+			   " 'completed' FROM task_attempts") == 1);
+}
+
+struct found {
+	int n;
+	int cancelled;
+	int64_t last;
+};
+
+/* Uses the handle, as an engine does that gives tasks back. */
+static int
+note_hold(void *ctx, const struct hold *h, bool cancel, struct err *e)
+{
+	struct found *f = ctx;
+	enum hold_state hs;
+
+	f->n++;
+	f->cancelled += cancel ? 1 : 0;
+	f->last = h->task_id;
+	return queue_hold_state(db, h, &hs, e);
+}
+
+static void
+an_owner_finds_his_own_and_those_of_his_past(void **state)
+{
+	struct found now = { 0 }, past = { 0 }, other = { 0 };
+	enum task_state st;
+	struct err e = { 0 };
+	int64_t id;
+
+	(void)state;
+	id = one_task();
+	for (int i = 0; i < 3; i++)
+		(void)start_task(user);
+	(void)claim_one(MACHINE_2 ":boot-0");
+	(void)claim_one(OWNER_2);
+	(void)claim_one(OWNER_2);
+	(void)claim_one(OWNER);
+	ok(task_cancel(db, user, id, &st, &e));
+	ok(queue_owned(db, OWNER_2, note_hold, &now, &e));
+	assert_int_equal(now.n, 2);
+	assert_int_equal(now.cancelled, 0);
+	ok(queue_owned_by_past_boots(db, MACHINE_2, "boot-1", note_hold, &past,
+	    &e));
+	assert_int_equal(past.n, 1);
+	assert_int_equal(past.cancelled, 1);
+	assert_true(past.last == id);
+	ok(queue_owned_by_past_boots(db, MACHINE_2, "boot-2", note_hold, &other,
+	    &e));
+	assert_int_equal(other.n, 3);
+}
+
+/* Deleting a user takes his tasks with it; what engine rows are left go too. */
+static void
+tasks_of_deleted_users_vanish_quietly(void **state)
+{
+	const struct claim_limits limits = { 9, 60 };
+	enum task_state final;
+	struct err e = { 0 };
+	struct claim c;
+	struct hold h;
+
+	(void)state;
+	(void)one_task();
+	(void)start_task(user);
+	h = claim_one(OWNER);
+	sql("DELETE FROM users");
+	assert_int_equal(queue_claim(db, OWNER, &limits, &c, &e), 0);
+	ok(queue_complete(db, &h, NULL, 0, 0, &small_result, &final, &e));
+	assert_true(number("SELECT COUNT(*) FROM task_queue") == 0);
+	assert_true(number("SELECT COUNT(*) FROM task_secrets") == 0);
+}
+
+static void
+counts_and_expiry(void **state)
+{
+	struct queue_counts c;
+	struct err e = { 0 };
+
+	(void)state;
+	(void)one_task();
+	(void)start_task(user);
+	(void)start_task(user);
+	(void)claim_one(OWNER);
+	sql("UPDATE task_queue SET run_at = run_at - INTERVAL 100 SECOND"
+	    " WHERE state = 'pending'");
+	ok(queue_counts_get(db, &c, &e));
+	assert_true(c.pending == 2 && c.running == 1);
+	assert_true(c.oldest_pending_s >= 100 && c.oldest_pending_s < 200);
+	sql("INSERT INTO idempotency_keys SELECT id, 'old', '', 1,"
+	    " UTC_TIMESTAMP() - INTERVAL 25 HOUR FROM users");
+	sql("INSERT INTO idempotency_keys SELECT id, 'new', '', 1,"
+	    " UTC_TIMESTAMP() - INTERVAL 23 HOUR FROM users");
+	ok(queue_expire_keys(db, 24, &e));
+	assert_true(number("SELECT COUNT(*) = 1 AND MAX(idem_key) = 'new'"
+			   " FROM idempotency_keys") == 1);
+	clean();
+	ok(queue_counts_get(db, &c, &e));
+	assert_true(
+	    c.pending == 0 && c.running == 0 && c.oldest_pending_s == 0);
+}
+
+static void
+machines_beat_and_copies_are_noticed(void **state)
+{
+	struct err e = { 0 };
+	double age;
+
+	(void)state;
+	clean();
+	ok(machine_age_s(db, &age, &e));
+	assert_true(age < 0);
+	assert_int_equal(machine_beat(db, MACHINE_2, &e), -1);
+	assert_int_equal(e.kind, ERR_ABSENT);
+	ok(machine_register(db, MACHINE_2, "boot-1", 30, &e));
+	ok(machine_register(db, MACHINE_2, "boot-1", 30, &e));
+	assert_int_equal(machine_register(db, MACHINE_2, "boot-2", 30, &e), -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	sql("UPDATE machines SET seen_at = seen_at - INTERVAL 40 SECOND");
+	ok(machine_age_s(db, &age, &e));
+	assert_true(age >= 40 && age < 60);
+	ok(machine_register(db, MACHINE_2, "boot-2", 30, &e));
+	ok(machine_beat(db, MACHINE_2, &e));
+	ok(machine_age_s(db, &age, &e));
+	assert_true(age >= 0 && age < 5);
+}
+
+/* Every pair, not a sample: what is not in this list is forbidden. */
+static void
+moves_are_exactly_these(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		enum task_state from, to;
+	} allowed[] = {
+		{ TASK_PENDING, TASK_RUNNING },
+		{ TASK_PENDING, TASK_COMPLETED }, /* a late result */
+		{ TASK_PENDING, TASK_FAILED },
+		{ TASK_PENDING, TASK_CANCELLED },
+		{ TASK_RUNNING, TASK_PENDING }, /* its attempt was lost */
+		{ TASK_RUNNING, TASK_COMPLETED },
+		{ TASK_RUNNING, TASK_FAILED },
+		{ TASK_RUNNING, TASK_CANCELLED },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (unsigned int f = 0; f <= TASK_STATE_N; f++) {
+		assert_int_equal(task_state_of(task_state_name(f)), f);
+		for (unsigned int t = 0; t <= TASK_STATE_N; t++) {
+			bool want = false;
+
+			for (size_t i = 0;
+			     i < sizeof(allowed) / sizeof(allowed[0]); i++)
+				if (allowed[i].from == f && allowed[i].to == t)
+					want = true;
+			assert_int_equal(task_state_can(f, t), want);
+		}
+	}
+	for (unsigned int f = 0; f < FAILURE_N; f++)
+		assert_int_equal(failure_of(failure_name(f)), f);
+	assert_int_equal(failure_of("nonsense"), FAILURE_INTERNAL);
 }
 
 int
@@ -47,6 +709,28 @@ run_queue_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_task_goes_from_start_to_completed),
+		cmocka_unit_test(a_claim_hands_over_all_that_a_run_needs),
+		cmocka_unit_test(a_superseded_attempt_can_do_nothing),
+		cmocka_unit_test(spool_lines_must_follow_what_was_shipped),
+		cmocka_unit_test(many_lines_arrive_in_order),
+		cmocka_unit_test(a_wish_to_cancel_wins_over_any_outcome),
+		cmocka_unit_test(a_failure_leaves_the_result_columns_alone),
+		cmocka_unit_test(a_run_without_changes_is_completed_and_empty),
+		cmocka_unit_test(
+		    a_result_that_no_table_takes_is_refused_at_once),
+		cmocka_unit_test(
+		    a_result_over_the_packet_is_cut_or_fails_clearly),
+		cmocka_unit_test(give_back_waits_and_counts_as_told),
+		cmocka_unit_test(
+		    a_sweep_takes_only_what_is_overdue_and_elsewhere),
+		cmocka_unit_test(a_sweep_ends_what_was_to_be_cancelled),
+		cmocka_unit_test(a_sweep_takes_twenty_at_most),
+		cmocka_unit_test(who_was_swept_comes_back_if_nobody_claimed),
+		cmocka_unit_test(an_owner_finds_his_own_and_those_of_his_past),
+		cmocka_unit_test(tasks_of_deleted_users_vanish_quietly),
+		cmocka_unit_test(counts_and_expiry),
+		cmocka_unit_test(machines_beat_and_copies_are_noticed),
+		cmocka_unit_test(moves_are_exactly_these),
 	};
 
 	return cmocka_run_group_tests_name("queue", tests, fixture_up,

@@ -25,5 +25,8 @@ main(void)
 	failed += run_migrate_tests();
 	failed += run_task_tests();
 	failed += run_queue_tests();
+	failed += run_user_tests();
+	failed += run_crowd_tests();
+	failed += run_lost_tests();
 	return failed == 0 ? 0 : 1;
 }
