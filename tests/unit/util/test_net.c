@@ -264,7 +264,7 @@ bounds_hold(void **state)
 		char url[100];
 		struct net_request rq = { .method = "POST",
 			.url = url,
-			.timeout_ms = 300,
+			.timeout_ms = cases[i].hold ? 500 : 10000,
 			.max_body = cases[i].max_body };
 		struct buf seen = BUF(10000);
 		struct net_response rs;
