@@ -15,11 +15,11 @@
 #define ROUNDS_MAX 10
 #define ENVIRON_MAX (128 * 1024)
 
-/* True if one of the NUL-separated strings is wanted. */
+/* True if one of the NUL-separated strings begins with wanted. */
 static bool
 contains(const char *bytes, size_t len, const char *wanted)
 {
-	size_t n = strlen(wanted) + 1;
+	size_t n = strlen(wanted);
 	const char *at = bytes;
 
 	while (
@@ -88,7 +88,7 @@ leftover_kill(const char *name)
 
 	if (space == NULL)
 		return 0;
-	(void)snprintf(wanted, sizeof(wanted), LEFTOVER_VARIABLE "=%s", name);
+	(void)snprintf(wanted, sizeof(wanted), LEFTOVER_VARIABLE "=%s.", name);
 	/* A victim may have forked while we looked: until none is found. */
 	for (int i = 0; i < ROUNDS_MAX; i++) {
 		if ((hits = round_of_kills(wanted, space)) == 0)

@@ -6,13 +6,14 @@
 /*
  * leftover: processes that outlived their runner. Under bubblewrap there are
  * none; a plain subprocess may have escaped from a runner that was killed.
- * Everything that a sandbox starts carries the attempt's name in its
- * environment, and that is looked for here: best effort, since a hostile
- * process can hide (P5).
+ * Everything that a plain sandbox starts carries the workspace's name,
+ * TASK.ATTEMPT.RANDOM, in its environment, and that is looked for here: best
+ * effort, since a hostile process can hide (P5).
  */
-#define LEFTOVER_VARIABLE "TASKMILL_RUN"
+#define LEFTOVER_VARIABLE "TASKMILL_SANDBOX"
 
-/* Kills what carries "TASK.ATTEMPT"; returns how many were found. */
+/* Kills what a sandbox of attempt "TASK.ATTEMPT" started; returns how many were
+ * found. */
 size_t leftover_kill(const char *name);
 
 #endif

@@ -340,8 +340,8 @@ copied_folder_is_another_boot(void **state)
 static void
 leftovers_are_found_by_their_name(void **state)
 {
-	char var[] = "TASKMILL_RUN=123456789.1";
-	char longer[] = "TASKMILL_RUN=123456789.12";
+	char var[] = "TASKMILL_SANDBOX=123456789.1.aB3";
+	char longer[] = "TASKMILL_SANDBOX=123456789.12.aB3";
 	char program[] = "sleep", seconds[] = "60";
 	char *const mine[] = { var, NULL };
 	char *const other[] = { longer, NULL };
