@@ -6,12 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "http/fcgi_private.h"
-#include "util/clock.h"
 #include "util/encode.h"
 #include "util/log.h"
 
@@ -25,65 +22,8 @@
  * flag and a blocking accept (F2).
  */
 
-/* Names of what epoll reports; below them, the number of a slot. */
-#define EV_LISTENER FCGI_SLOTS
-#define EV_LIFELINE (FCGI_SLOTS + 1)
-
-/* A connection that sends nothing is dropped after this (F14). */
-#define SILENT_MS 2000
-#define SWEEP_MS 500
-
-/* How long a worker whose slots are all taken leaves new connections to
- * others, before it gives up the connection that has been idle the longest. */
-#define FULL_MS 100
-
-/* After a shortage of descriptors or memory (F3). */
-#define SHORTAGE_MS 50
-
 /* Memory of a large body is given back. */
 #define BODY_KEEP (64u * 1024)
-
-static int
-watch(struct fcgi *f, int fd, uint32_t events, uint32_t name)
-{
-	struct epoll_event ev = { .events = events, .data.u32 = name };
-
-	return epoll_ctl(f->epoll_fd, EPOLL_CTL_ADD, fd, &ev);
-}
-
-/*
- * With EPOLLEXCLUSIVE one new connection wakes one idle worker, not all.
- */
-static int
-listen_on(struct fcgi *f)
-{
-	if (f->listening)
-		return 0;
-	if (watch(f, f->o.listen_fd, EPOLLIN | EPOLLEXCLUSIVE, EV_LISTENER) !=
-	    0)
-		return -1;
-	f->listening = true;
-	return 0;
-}
-
-static void
-listen_off(struct fcgi *f)
-{
-	if (!f->listening)
-		return;
-	(void)epoll_ctl(f->epoll_fd, EPOLL_CTL_DEL, f->o.listen_fd, NULL);
-	f->listening = false;
-}
-
-static void
-slot_close(struct fcgi_slot *s)
-{
-	if (s->rq.ipcFd >= 0)
-		(void)close(s->rq.ipcFd);
-	s->rq.ipcFd = -1;
-	s->rq.keepConnection = 0;
-	s->silent = s->watched = false;
-}
 
 /*
  * The library's own waits: it would give a connection up to 2 s for its first
@@ -117,10 +57,10 @@ set_up_waiting(struct fcgi *f, struct err *e)
 		return err_sys(e, ERR_INVALID, "listening socket");
 	if ((f->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) == -1)
 		return err_sys(e, ERR_RETRY, "epoll");
-	if (listen_on(f) != 0)
+	if (slots_listen(f) != 0)
 		return err_sys(e, ERR_INVALID, "wait on listening socket");
 	if (f->o.lifeline_fd >= 0 &&
-	    watch(f, f->o.lifeline_fd, EPOLLIN, EV_LIFELINE) != 0)
+	    slots_watch(f, f->o.lifeline_fd, EPOLLIN, EV_LIFELINE) != 0)
 		return err_sys(e, ERR_INVALID, "wait on lifeline");
 	return 0;
 }
@@ -161,167 +101,6 @@ out:
 	return rc;
 }
 
-static struct fcgi_slot *
-free_slot(struct fcgi *f)
-{
-	for (int i = 0; i < FCGI_SLOTS; i++)
-		if (f->slots[i].rq.ipcFd < 0)
-			return &f->slots[i];
-	return NULL;
-}
-
-/* Drops peers that never spoke; true if some may still be waited for. */
-static bool
-sweep_silent(struct fcgi *f)
-{
-	int64_t now = clock_mono_ms();
-	bool some = false;
-
-	for (int i = 0; i < FCGI_SLOTS; i++) {
-		struct fcgi_slot *s = &f->slots[i];
-
-		if (!s->silent)
-			continue;
-		if (now - s->idle_since_ms >= SILENT_MS)
-			slot_close(s);
-		else
-			some = true;
-	}
-	return some;
-}
-
-static void
-close_longest_idle(struct fcgi *f)
-{
-	struct fcgi_slot *oldest = &f->slots[0];
-
-	for (int i = 1; i < FCGI_SLOTS; i++)
-		if (f->slots[i].idle_since_ms < oldest->idle_since_ms)
-			oldest = &f->slots[i];
-	slot_close(oldest);
-}
-
-/*
- * While all slots are taken by connections that nginx keeps, others may take
- * new ones. If after a moment one still waits, then all workers are full and
- * an idle connection has to go, or the pool would starve (F4).
- */
-static void
-make_room(struct fcgi *f)
-{
-	struct pollfd p = { f->o.listen_fd, POLLIN, 0 };
-	int64_t now = clock_mono_ms();
-
-	if (free_slot(f) != NULL)
-		return;
-	if (f->listening) {
-		listen_off(f);
-		f->full_since_ms = now;
-	} else if (now - f->full_since_ms >= FULL_MS && poll(&p, 1, 0) == 1)
-		close_longest_idle(f);
-}
-
-/* Returns the limit for one wait in ms, -1 for none. */
-static int
-prepare_wait(struct fcgi *f, struct err *e)
-{
-	bool silent = sweep_silent(f);
-
-	if (f->last_call)
-		return silent ? SWEEP_MS : 0;
-	make_room(f);
-	if (free_slot(f) == NULL)
-		return FULL_MS;
-	if (listen_on(f) != 0)
-		log_err(LOG_ERROR, e, "listen");
-	return silent ? SWEEP_MS : -1;
-}
-
-/* 1: something to read on s; 0: nothing yet; -1: the peer is gone. */
-static int
-peek(const struct fcgi_slot *s)
-{
-	char c;
-	ssize_t n = recv(s->rq.ipcFd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
-
-	if (n > 0)
-		return 1;
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	return -1;
-}
-
-/* Leaves an open connection to the epoll set until it has something. */
-static void
-park(struct fcgi *f, struct fcgi_slot *s, bool silent)
-{
-	s->silent = silent;
-	s->idle_since_ms = clock_mono_ms();
-	if (s->watched)
-		return;
-	if (watch(f, s->rq.ipcFd, EPOLLIN | EPOLLRDHUP,
-		(uint32_t)(s - f->slots)) != 0) {
-		slot_close(s);
-		return;
-	}
-	s->watched = true;
-}
-
-/* errnos of accept that are this connection's or this moment's trouble. */
-static bool
-accept_may_work_later(int error)
-{
-	switch (error) {
-	case EAGAIN:
-	case EINTR:
-	case ECONNABORTED:
-	case EPROTO:
-	case EPERM:
-		return true;
-	case EMFILE:
-	case ENFILE:
-	case ENOMEM:
-	case ENOBUFS:
-		(void)poll(NULL, 0, SHORTAGE_MS);
-		return true;
-	default:
-		return false;
-	}
-}
-
-/*
- * Takes a new connection. *s is its slot when a request can be read from it
- * now, NULL otherwise. -1: the listener is broken.
- */
-static int
-take_connection(struct fcgi *f, struct fcgi_slot **s, struct err *e)
-{
-	struct timeval limit = { .tv_sec = f->o.io_timeout_s };
-	struct fcgi_slot *slot = free_slot(f);
-	int fd, got;
-
-	*s = NULL;
-	if (slot == NULL)
-		return 0;
-	fd = accept4(f->o.listen_fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd == -1) {
-		if (accept_may_work_later(errno))
-			return 0;
-		return err_sys(e, ERR_BROKEN, "accept");
-	}
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	slot->rq.ipcFd = fd;
-	got = peek(slot);
-	if (got > 0)
-		*s = slot;
-	else if (got == 0)
-		park(f, slot, true);
-	else
-		slot_close(slot);
-	return 0;
-}
-
 static void
 finish(struct fcgi *f)
 {
@@ -334,7 +113,7 @@ finish(struct fcgi *f)
 	if (s->rq.ipcFd < 0)
 		slot_close(s);
 	else
-		park(f, s, false);
+		slot_park(f, s, false);
 	if (f->body.cap > BODY_KEEP)
 		buf_clear(&f->body);
 	if (f->o.idle != NULL)
@@ -415,27 +194,6 @@ take_signals(const sigset_t *idle_mask)
 	return true;
 }
 
-/* Something about slot or listener: *s is a slot with a request, or NULL. */
-static int
-choose(struct fcgi *f, uint32_t name, struct fcgi_slot **s, struct err *e)
-{
-	int got;
-
-	if (name == EV_LISTENER)
-		return take_connection(f, s, e);
-	*s = &f->slots[name];
-	if ((*s)->rq.ipcFd < 0) {
-		*s = NULL;
-		return 0;
-	}
-	got = peek(*s);
-	if (got < 0)
-		slot_close(*s);
-	if (got <= 0)
-		*s = NULL;
-	return 0;
-}
-
 int
 fcgi_wait(struct fcgi *f, enum fcgi_event *what, const struct http_request **rq,
     struct err *e)
@@ -446,7 +204,7 @@ fcgi_wait(struct fcgi *f, enum fcgi_event *what, const struct http_request **rq,
 	for (;;) {
 		/* One event at a time: epoll goes round among the ready. */
 		struct epoll_event ev;
-		int n = epoll_pwait(f->epoll_fd, &ev, 1, prepare_wait(f, e),
+		int n = epoll_pwait(f->epoll_fd, &ev, 1, slots_prepare(f),
 		    f->o.idle_mask);
 
 		*what = FCGI_SIGNAL;
@@ -455,7 +213,7 @@ fcgi_wait(struct fcgi *f, enum fcgi_event *what, const struct http_request **rq,
 		if (n == -1)
 			return err_sys(e, ERR_BROKEN, "wait for a request");
 		*what = FCGI_NOTHING;
-		if (n == 0 && f->last_call && !sweep_silent(f))
+		if (n == 0 && f->last_call && !slots_sweep(f))
 			return 0;
 		if (n == 0)
 			continue;
@@ -465,7 +223,7 @@ fcgi_wait(struct fcgi *f, enum fcgi_event *what, const struct http_request **rq,
 		*what = FCGI_LIFELINE;
 		if (ev.data.u32 == EV_LIFELINE)
 			return 0;
-		if (choose(f, ev.data.u32, &s, e) != 0)
+		if (slots_choose(f, ev.data.u32, &s, e) != 0)
 			return -1;
 		if (s != NULL && begin(f, s, what))
 			return 0;
@@ -477,7 +235,7 @@ fcgi_last_call(struct fcgi *f, bool take_waiting)
 {
 	f->last_call = true;
 	if (!take_waiting)
-		listen_off(f);
+		slots_deafen(f);
 	if (f->o.lifeline_fd >= 0)
 		(void)epoll_ctl(f->epoll_fd, EPOLL_CTL_DEL, f->o.lifeline_fd,
 		    NULL);
