@@ -10,8 +10,10 @@ libcmd_a_SOURCES = \
 	src/cmd/keygen.c \
 	src/cmd/migrate.c \
 	src/cmd/reaper.c \
+	src/cmd/run.c \
 	src/cmd/secret_input.c \
 	src/cmd/serve.c \
+	src/cmd/spawner.c \
 	src/cmd/task.c \
 	src/cmd/task_follow.c \
 	src/cmd/token.c \

@@ -1,2 +1,20 @@
 noinst_LIBRARIES += libexec.a
-libexec_a_SOURCES =
+libexec_a_SOURCES = \
+	src/exec/changes.c \
+	src/exec/changes.h \
+	src/exec/changes_texts.c \
+	src/exec/local.c \
+	src/exec/local.h \
+	src/exec/local_bwrap.c \
+	src/exec/local_files.c \
+	src/exec/local_plain.c \
+	src/exec/local_run.c \
+	src/exec/pipeline.c \
+	src/exec/pipeline.h \
+	src/exec/runner.c \
+	src/exec/sandbox.c \
+	src/exec/sandbox_impl.h \
+	src/exec/seccomp.c \
+	src/exec/step_agent.c \
+	src/exec/step_clone.c \
+	src/exec/step_collect.c

@@ -1,0 +1,283 @@
+#include "pipeline.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "util/fault.h"
+#include "util/file.h"
+#include "util/json.h"
+
+#define SCRIPT_MAX ((size_t)64 * 1024)
+#define METADATA_MAX ((size_t)8 * 1024 * 1024)
+#define ERROR_TEXT 2048
+
+/* The whole run, in its order. */
+/* clang-format off */
+static const struct {
+	const char *name;
+	int (*run)(struct pipeline *p, struct err *e);
+	const char *fault; /* passed when the step is done */
+} steps[] = {
+	[STEP_SANDBOX] = { "sandbox", step_sandbox, "run.after_open" },
+	[STEP_CLONE]   = { "clone",   step_clone,   "run.after_clone" },
+	[STEP_AGENT]   = { "agent",   step_agent,   "run.after_agent" },
+	[STEP_COLLECT] = { "collect", step_collect, "run.after_collect" },
+};
+/* clang-format on */
+
+_Static_assert(sizeof(steps) / sizeof(steps[0]) == STEP_N, "all steps");
+
+static int
+set_text(char **to, const char *text, struct err *e)
+{
+	free(*to);
+	if ((*to = strdup(text)) == NULL)
+		return err_set(e, ERR_RETRY, "out of memory");
+	return 0;
+}
+
+int
+pipeline_fail(struct pipeline *p, const char *failure, struct err *e,
+    const char *fmt, ...)
+{
+	char text[ERROR_TEXT];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	p->over = true;
+	if (set_text(&p->result->outcome, "failed", e) == -1 ||
+	    set_text(&p->result->failure, failure, e) == -1)
+		return -1;
+	return set_text(&p->result->error, text, e);
+}
+
+int
+pipeline_cancel(struct pipeline *p, struct err *e)
+{
+	p->over = true;
+	return set_text(&p->result->outcome, "cancelled", e);
+}
+
+int
+pipeline_sandbox_error(struct pipeline *p, struct err *e)
+{
+	struct err why = *e;
+
+	if (why.kind == ERR_RETRY)
+		return -1;
+	return pipeline_fail(p, "internal", e, "The sandbox failed: %s",
+	    why.text);
+}
+
+bool
+pipeline_cut(struct pipeline *p, const struct sandbox_end *end,
+    const char *what, const char *setting, struct err *e)
+{
+	if (end->stopped) {
+		(void)!pipeline_cancel(p, e);
+		return true;
+	}
+	if (!end->cut_off)
+		return false;
+	(void)!pipeline_fail(p, "timeout", e,
+	    "%s was stopped after %u seconds, which is the limit (%s).", what,
+	    (end->took_ms + 500) / 1000, setting);
+	return true;
+}
+
+int
+step_sandbox(struct pipeline *p, struct err *e)
+{
+	const struct spec *s = p->spec;
+	char name[SPOOL_NAME_MAX];
+	const struct sandbox_spec spec = { .kind = "local",
+		.name = name,
+		.dir = s->sandbox_dir,
+		.isolation = s->isolation,
+		.user = s->sandbox_user,
+		.limits = { s->memory_mb, s->processes, s->open_files,
+		    s->file_mb, s->cpu_s },
+		.life_s = (unsigned int)s->life_s };
+
+	spool_name(name, s->task_id, s->attempt);
+	if (sandbox_open(&p->sb, &spec, e) == -1)
+		return pipeline_sandbox_error(p, e);
+	return set_text(&p->result->sandbox_id, sandbox_id(p->sb), e);
+}
+
+int
+pipeline_put_shared(struct pipeline *p, const char *name, struct err *e)
+{
+	struct buf text = BUF(SCRIPT_MAX);
+	char from[4096], to[128];
+	int rc = -1;
+
+	(void)snprintf(from, sizeof(from), "%s/sandbox/%s", p->spec->share_dir,
+	    name);
+	(void)snprintf(to, sizeof(to), SANDBOX_CONTROL "/%s", name);
+	if (file_read(AT_FDCWD, from, &text, e) == 0)
+		rc = sandbox_put(p->sb, to, text.data, text.len, 0700, e);
+	buf_clear(&text);
+	return rc;
+}
+
+/* Who listens to a script. */
+struct listener {
+	struct pipeline *p;
+	struct buf *errors;
+};
+
+static bool
+asked_to_stop(void *ctx)
+{
+	const struct listener *l = ctx;
+
+	return l->p->stop(l->p->ctx);
+}
+
+static int
+keep_errors(void *ctx, enum sandbox_stream from, const char *bytes, size_t len,
+    struct err *e)
+{
+	struct buf *errors = ((struct listener *)ctx)->errors;
+
+	(void)from;
+	(void)e;
+	if (len > errors->max - errors->len)
+		len = errors->max - errors->len;
+	buf_add(errors, bytes, len);
+	return 0;
+}
+
+int
+pipeline_script(struct pipeline *p, const struct script *s, int *code,
+    struct err *e)
+{
+	char path[128];
+	const char *const argv[] = { "/bin/sh", path, NULL };
+	struct listener listener = { p, s->errors };
+	const struct sandbox_cmd cmd = { .argv = argv,
+		.env = s->env,
+		.trusted = true,
+		.network = s->network,
+		.limit_s = s->limit_s,
+		.grace_ms = 0, /* it is ours: nothing of it is worth a wait */
+		.output = keep_errors,
+		.ctx = &listener,
+		.stop = asked_to_stop };
+	struct sandbox_end end;
+
+	(void)snprintf(path, sizeof(path), SANDBOX_CONTROL "/%s", s->name);
+	if (sandbox_run(p->sb, &cmd, &end, e) == -1)
+		return pipeline_sandbox_error(p, e);
+	*code = end.code;
+	(void)pipeline_cut(p, &end, s->what, s->setting, e);
+	return 0;
+}
+
+static int
+write_done(struct pipeline *p, enum step s, struct err *e)
+{
+	char extra[64];
+
+	(void)snprintf(extra, sizeof(extra), "\"took_ms\":%u", p->took_ms[s]);
+	return spool_step(p->spool, steps[s].name, p->over ? "failed" : "done",
+	    extra, e);
+}
+
+static int
+run_step(struct pipeline *p, enum step s, struct err *e)
+{
+	int64_t began = clock_mono_ms();
+
+	if (p->stop(p->ctx))
+		return pipeline_cancel(p, e);
+	if (spool_step(p->spool, steps[s].name, "started", NULL, e) == -1 ||
+	    steps[s].run(p, e) == -1)
+		return -1;
+	p->took_ms[s] = (unsigned int)(clock_mono_ms() - began);
+	FAULT_POINT(steps[s].fault);
+	return write_done(p, s, e);
+}
+
+static void
+put_usage(struct json_out *j, const struct agent_report *r)
+{
+	if (r->session[0] == '\0')
+		return;
+	json_name(j, "usage");
+	json_open(j);
+	json_name_text(j, "session", r->session);
+	json_name_int(j, "input_tokens", r->input_tokens);
+	json_name_int(j, "cached_tokens", r->cached_tokens);
+	json_name_int(j, "output_tokens", r->output_tokens);
+	json_name_int(j, "turns", r->turns);
+	if (r->cost_micro_usd >= 0)
+		json_name_int(j, "cost_micro_usd", r->cost_micro_usd);
+	json_close(j);
+}
+
+static char *
+make_metadata(const struct pipeline *p)
+{
+	struct buf text = BUF(METADATA_MAX);
+	struct json_out j;
+
+	json_start(&j, &text);
+	json_open(&j);
+	json_name_text(&j, "mode", p->spec->mode);
+	json_name_text(&j, "agent", p->spec->agent);
+	if (p->agent.name[0] != '\0')
+		json_name_text(&j, "ran", p->agent.name);
+	json_name_text(&j, "sandbox", "local");
+	json_name_text(&j, "isolation", p->spec->isolation);
+	if (p->base[0] != '\0')
+		json_name_text(&j, "base_commit", p->base);
+	json_name(&j, "timings_ms");
+	json_open(&j);
+	for (enum step s = 0; s < STEP_N; s++)
+		json_name_int(&j, steps[s].name, p->took_ms[s]);
+	json_close(&j);
+	put_usage(&j, &p->report);
+	if (buf_ok(&p->texts) && p->texts.len > 2) {
+		json_name(&j, "file_changes");
+		json_raw(&j, p->texts.data, p->texts.len);
+	}
+	json_close(&j);
+	if (!buf_ok(&text)) {
+		buf_clear(&text);
+		return NULL;
+	}
+	return text.data;
+}
+
+int
+pipeline_run(struct pipeline *p, struct spool_result *r, struct err *e)
+{
+	p->result = r;
+	for (enum step s = 0; s < STEP_N && !p->over; s++) {
+		if (run_step(p, s, e) == -1)
+			return err_wrap(e, "%s", steps[s].name);
+	}
+	if ((r->metadata = make_metadata(p)) == NULL)
+		return err_set(e, ERR_RETRY, "out of memory for the result");
+	if (!p->over)
+		return set_text(&r->outcome, "completed", e);
+	return 0;
+}
+
+void
+pipeline_close(struct pipeline *p)
+{
+	sandbox_close(p->sb);
+	p->sb = NULL;
+	buf_clear(&p->texts);
+	agent_clear(&p->agent);
+	agent_report_clear(&p->report);
+}
