@@ -144,11 +144,15 @@ check_way(const struct local *lo, const char *dir, const char *user,
 static int
 open_parent(struct local *lo, const struct sandbox_spec *spec, struct err *e)
 {
+	bool is_new = access(spec->dir, F_OK) == -1;
 	char *real;
 	int n;
 
 	if (dir_make(spec->dir, 0711, e) == -1)
 		return err_wrap(e, "SANDBOX_DIR");
+	/* The umask has no say: the sandbox's user must get through. */
+	if (is_new && chmod(spec->dir, 0711) == -1)
+		return err_sys(e, ERR_DENIED, "SANDBOX_DIR");
 	if ((real = realpath(spec->dir, NULL)) == NULL)
 		return err_sys(e, ERR_DENIED, "find %s", spec->dir);
 	n = snprintf(lo->root, sizeof(lo->root), "%s", real);
