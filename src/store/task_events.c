@@ -1,12 +1,26 @@
 #include "store/task.h"
 #include "util/clock.h"
 
-/* The task's row comes along so that one statement also tells whose it is. */
-#define EVENTS                                       \
-	"SELECT e.seq, e.kind, e.created_at, e.data" \
-	" FROM tasks t LEFT JOIN task_events e"      \
-	" ON e.task_id = t.id AND e.seq > ?"         \
-	" WHERE t.id = ? AND t.user_id = ? ORDER BY e.seq LIMIT ?"
+/*
+ * Whose it is comes first and alone: one statement for both, a LEFT JOIN, would
+ * read all of the events and sort them.
+ */
+static int
+check_owner(struct db *db, const char *user_id, int64_t id, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_int(id), db_arg_text(user_id) };
+	struct db_rows *rows;
+	int got;
+
+	if (db_query(db, "SELECT 1 FROM tasks WHERE id = ? AND user_id = ?",
+		DB_ARGS(args), &rows, e) == -1)
+		return -1;
+	got = db_next(rows, e);
+	db_rows_end(rows);
+	if (got == 0)
+		return err_set(e, ERR_ABSENT, "Task not found");
+	return got == 1 ? 0 : -1;
+}
 
 static int
 hand_over(struct db_rows *rows, event_row_fn *fn, void *ctx, struct err *e)
@@ -29,26 +43,24 @@ int
 task_events(struct db *db, const char *user_id, int64_t id, int64_t after,
     unsigned int limit, event_row_fn *fn, void *ctx, struct err *e)
 {
-	const struct db_arg args[] = { db_arg_int(after < 0 ? 0 : after),
-		db_arg_int(id), db_arg_text(user_id), db_arg_uint(limit) };
+	const struct db_arg args[] = { db_arg_int(id),
+		db_arg_int(after < 0 ? 0 : after), db_arg_uint(limit) };
 	struct db_rows *rows;
-	bool found = false;
-	int rc, got;
+	int got;
 
-	if (db_query(db, EVENTS, DB_ARGS(args), &rows, e) == -1)
+	if (check_owner(db, user_id, id, e) == -1 ||
+	    db_query(db,
+		"SELECT seq, kind, created_at, data FROM task_events"
+		" WHERE task_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+		DB_ARGS(args), &rows, e) == -1)
 		return -1;
-	rc = 0;
-	while (rc == 0 && (got = db_next(rows, e)) != 0) {
-		found = true;
-		if (got == -1)
-			rc = -1;
-		else if (!db_col_null(rows, 0))
-			rc = hand_over(rows, fn, ctx, e);
-	}
+	while ((got = db_next(rows, e)) == 1)
+		if (hand_over(rows, fn, ctx, e) == -1) {
+			got = -1;
+			break;
+		}
 	db_rows_end(rows);
-	if (rc == 0 && !found)
-		return err_set(e, ERR_ABSENT, "Task not found");
-	return rc;
+	return got;
 }
 
 /* Its own place. Returns 1, or 0 when it does not stand in line. */

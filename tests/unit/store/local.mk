@@ -10,6 +10,7 @@ test_store_SOURCES = \
 	tests/unit/store/test_db.c \
 	tests/unit/store/test_lost.c \
 	tests/unit/store/test_migrate.c \
+	tests/unit/store/test_plan.c \
 	tests/unit/store/test_queue.c \
 	tests/unit/store/test_store.c \
 	tests/unit/store/test_task.c \

@@ -28,5 +28,6 @@ main(void)
 	failed += run_user_tests();
 	failed += run_crowd_tests();
 	failed += run_lost_tests();
+	failed += run_plan_tests();
 	return failed == 0 ? 0 : 1;
 }
