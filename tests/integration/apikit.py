@@ -14,6 +14,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
 import uuid
 
@@ -122,10 +123,14 @@ class Description:
 # --------------------------------------------------------------------- stack
 
 class Stack:
-    """MariaDB, taskmill and nginx in a folder. Use as a context manager."""
+    """MariaDB, taskmill and nginx in a folder. Use as a context manager.
 
-    def __init__(self, folder, **settings):
-        self.folder = pathlib.Path(folder)
+    The folder is its own and has a short name: a unix socket's path has 107
+    bytes, and pytest's folders may use up most of them.
+    """
+
+    def __init__(self, **settings):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tm-api."))
         self.state = self.folder / "state"
         self.conf = self.folder / "conf"
         self.log = self.folder / "serve.log"
@@ -173,7 +178,7 @@ class Stack:
         return self.run(BINARY, *argv, "--config", self.conf, **more)
 
     def start(self):
-        self.state.mkdir(parents=True)
+        self.state.mkdir()
         self.start_db()
         self.sql("CREATE DATABASE taskmill CHARACTER SET utf8mb4", database=None)
         self.conf.write_text("".join(
@@ -227,6 +232,7 @@ class Stack:
         pid_file = self.folder / "nginx" / "nginx.pid"
         if pid_file.exists():
             os.kill(int(pid_file.read_text()), signal.SIGTERM)
+            wait_for(lambda: not pid_file.exists(), START_S, "nginx's end")
         if self.serve is not None:
             self.serve.terminate()
             try:
@@ -236,6 +242,7 @@ class Stack:
                 self.serve.wait()
         if (self.folder / "db").exists():
             self.stop_db()
+        shutil.rmtree(self.folder)
 
     # ------------------------------------------------------------- database
 

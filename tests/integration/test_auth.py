@@ -22,9 +22,8 @@ INVALID = "Invalid login credentials"
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    with apikit.Stack(tmp_path_factory.mktemp("auth"),
-                      SIGN_INS_AT_ONCE=1) as s:
+def stack():
+    with apikit.Stack(SIGN_INS_AT_ONCE=1) as s:
         yield s
 
 

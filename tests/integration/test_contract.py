@@ -15,8 +15,8 @@ pytestmark = pytest.mark.skipif(apikit.why_not() is not None,
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    with apikit.Stack(tmp_path_factory.mktemp("contract")) as s:
+def stack():
+    with apikit.Stack() as s:
         yield s
 
 

@@ -215,6 +215,37 @@ hash_is_of_the_meaning(void **state)
 	}
 }
 
+static bool
+has_left(void *ctx)
+{
+	*(int *)ctx += 1;
+	return false;
+}
+
+/* F13. There is no database here to write to, nor a key to seal with. */
+static void
+nothing_is_begun_for_a_client_that_left(void **state)
+{
+	static const char json[] = "{" ALL "}";
+	struct http_request rq = { .path = "/" };
+	struct http_response rs;
+	struct call c = { .api = &api, .rq = &rq, .rs = &rs };
+	struct err e = { 0 };
+	int asked = 0;
+
+	(void)state;
+	http_response_init(&rs);
+	api.client_there = has_left;
+	api.client_ctx = &asked;
+	assert_int_equal(body_read(&c.body, json, strlen(json), &e), 0);
+	assert_int_equal(task_start_post(&c, &e), 0);
+	assert_int_equal(rs.status, 499);
+	assert_int_equal(asked, 1);
+	json_free(c.body);
+	http_response_clear(&rs);
+	api.client_there = NULL;
+}
+
 int
 main(void)
 {
@@ -224,6 +255,7 @@ main(void)
 		cmocka_unit_test(prompt_is_bounded_in_characters),
 		cmocka_unit_test(keys_are_visible_ascii),
 		cmocka_unit_test(hash_is_of_the_meaning),
+		cmocka_unit_test(nothing_is_begun_for_a_client_that_left),
 	};
 	struct err e = { 0 };
 
