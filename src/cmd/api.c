@@ -38,7 +38,8 @@ serve(const struct config *cfg, const char *path, int *status, struct err *e)
 
 	if ((place.board = scoreboard_new(e)) == NULL)
 		return -1;
-	if (listen_somewhere(&l, cfg, path, e) != 0)
+	if (listen_somewhere(&l, cfg, path, e) != 0 ||
+	    api_worker_log(cfg, e) != 0)
 		goto out;
 	place.listen_fd = l.fd;
 	scoreboard_set(place.board, place.slot, getpid());

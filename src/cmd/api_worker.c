@@ -26,11 +26,15 @@ api_worker_prepare(struct config *cfg, const char *config_path,
 	if (encode_init(e) != 0 || config_load(cfg, config_path, e) != 0)
 		return -1;
 	log_open(process, log_level_of(cfg->log_level));
-	if (cfg->log_file[0] != '\0' && log_to_file(cfg->log_file, e) != 0) {
-		config_clear(cfg);
-		return -1;
-	}
 	return 0;
+}
+
+int
+api_worker_log(const struct config *cfg, struct err *e)
+{
+	if (cfg->log_file[0] == '\0')
+		return 0;
+	return log_to_file(cfg->log_file, e);
 }
 
 static void

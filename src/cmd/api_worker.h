@@ -10,9 +10,15 @@
  * layer in a worker of the pool.
  */
 
-/* Configuration, log and randomness; before anything is forked. */
+/* Configuration and randomness; before anything is forked. */
 int api_worker_prepare(struct config *cfg, const char *config_path,
     const char *process, struct err *e) MUST_CHECK;
+
+/*
+ * Logs to LOG_FILE from here on, if there is one. After all that whoever typed
+ * the command should see when it fails.
+ */
+int api_worker_log(const struct config *cfg, struct err *e) MUST_CHECK;
 
 /*
  * Serves until it is told to leave; logs what went wrong. The exit status. A

@@ -125,14 +125,17 @@ be_master(struct serve *s, bool with_reaper, struct err *e)
 		.reload = reload,
 		.ctx = s,
 	};
-	int rc;
+	int rc = -1;
 
 	if ((o.board = scoreboard_new(e)) == NULL || find_self(s, e) != 0 ||
 	    listen_somewhere(&l, &s->cfg, e) != 0)
 		return -1;
+	if (api_worker_log(&s->cfg, e) != 0)
+		goto out;
 	log_line(LOG_INFO, "serving socket=" LOG_STR " mode=%s",
 	    log_str(l.path), config_mode(&s->cfg));
 	rc = master_run(&o, e);
+out:
 	listener_close(&l);
 	return rc;
 }
@@ -146,10 +149,8 @@ run(const char *config_path, bool with_reaper)
 
 	if (api_worker_prepare(&s.cfg, config_path, "master", &e) != 0)
 		return cmd_fail("serve", &e);
-	if (be_master(&s, with_reaper, &e) != 0) {
-		log_err(LOG_ERROR, &e, "serve");
+	if (be_master(&s, with_reaper, &e) != 0)
 		status = cmd_fail("serve", &e);
-	}
 	config_clear(&s.cfg);
 	return status;
 }
