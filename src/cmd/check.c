@@ -28,6 +28,9 @@ static const char usage[] =
     "sandbox, agents, reaper. Exit status: 0 all is well (warnings may be\n"
     "there), 69 something is wrong, 78 the configuration is.\n";
 
+/* What a packet holds beside the patch: metadata, file list, a cut diff. */
+#define PACKET_REST ((uint64_t)10 << 20)
+
 enum verdict {
 	CHECK_OK,
 	CHECK_WARN,
@@ -141,11 +144,12 @@ check_database(struct report *r, struct finding *f)
 		    "reachable, but it may lose what it acknowledged: set "
 		    "innodb_flush_log_at_trx_commit=1, innodb_doublewrite=ON, "
 		    "sync_binlog=1");
-	else if (db_max_packet(r->a->db) < (uint64_t)c->patch_max_bytes * 2)
+	else if (db_max_packet(r->a->db) <
+	    (uint64_t)c->patch_max_bytes + PACKET_REST)
 		find(f, CHECK_WARN,
 		    "max_allowed_packet is %llu MiB, so patches near "
-		    "PATCH_MAX_BYTES (%ld MiB) do not fit: raise it to twice "
-		    "that, or lower the setting",
+		    "PATCH_MAX_BYTES (%ld MiB) do not fit: raise the one or "
+		    "lower the other",
 		    (unsigned long long)(db_max_packet(r->a->db) >> 20),
 		    c->patch_max_bytes >> 20);
 	else

@@ -105,6 +105,29 @@ print_page(struct json_object *answer, struct page *p, struct err *e)
 	return 0;
 }
 
+/* Why a task failed, in the words that its user is shown. */
+static int
+print_error(struct client *c, int64_t id, struct err *e)
+{
+	char path[64];
+	const struct client_call call = { .method = "GET", .path = path };
+	struct json_object *answer = NULL, *task;
+	const char *text;
+	size_t len;
+
+	(void)snprintf(path, sizeof(path), "/api/task-status/%lld",
+	    (long long)id);
+	if (client_json_patient(c, &call, PATIENCE_S, &answer, e) == -1)
+		return -1;
+	if (json_get_object(answer, "task", &task) == JSON_FOUND &&
+	    json_get_string(task, "error", &text, &len) == JSON_FOUND) {
+		client_print(text, len);
+		(void)putchar('\n');
+	}
+	json_free(answer);
+	return 0;
+}
+
 int
 task_follow(struct client *c, int64_t id, bool follow, struct err *e)
 {
@@ -131,8 +154,10 @@ task_follow(struct client *c, int64_t id, bool follow, struct err *e)
 			continue; /* there may be a next page */
 		if (!follow)
 			return 0;
+		if (p.completed)
+			return 0;
 		if (p.ended)
-			return p.completed ? 0 : 1;
+			return print_error(c, id, e) == -1 ? -1 : 1;
 		(void)nanosleep(&pause, NULL);
 	}
 }
