@@ -1,0 +1,398 @@
+"""A stack with a reaper: what the tests of the engine share.
+
+Builds on apikit.Stack (MariaDB, taskmill serve, nginx) and adds reapers under
+the test's own control, tasks put straight into the tables, a repository server
+and the fault points. `Engine` is a reaper and a database without the web.
+"""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+
+import pymysql
+
+import apikit
+import gitserver
+from apikit import BINARY, PATH, ROOT, why_not  # noqa: F401 (for the tests)
+
+# Everything that takes time, made short. LEASE_S must stay over 3 x RENEW_S.
+QUICK = {
+    "LEASE_S": 4,
+    "RENEW_S": 1,
+    "SWEEP_S": 1,
+    "SWEEP_SLACK_S": 1,
+    "SWEEP_GRACE_S": 2,
+    "RETRY_DELAYS_S": "1,1",
+    "POLL_MS": 200,
+    "SHIP_MS": 50,
+    "CANCEL_GRACE_MS": 300,
+    "DISK_RESERVE_MB": 1,
+    "TASKS_PER_USER": 100,
+    "TASKS_PER_MACHINE": 20,
+    "LOG_LEVEL": "debug",
+}
+
+# Stands in for the simulated agent: does what the words of the prompt say.
+AGENT = r'''#!/bin/sh
+set -eu
+echo "prompt: $(cat "$TASKMILL_PROMPT_FILE")" >AI_GENERATED.md
+set -f
+set -- $(cat "$TASKMILL_PROMPT_FILE")
+while [ $# -gt 1 ]; do
+	case $1 in
+	lines) i=0; while [ $i -lt "$2" ]; do i=$((i + 1)); echo "line $i"; done ;;
+	sleep) echo "sleeping"; sleep "$2" ;;
+	deaf) trap '' TERM INT HUP; echo "deaf"
+		i=0; while [ $i -lt "$2" ]; do i=$((i + 1)); sleep 1 || :; done ;;
+	flood) yes "a line of a flood, and another one of the same" |
+		head -c "$2M" ;;
+	big) head -c "$2M" /dev/zero | tr '\\0' 'x' | fold -w 100 >big.txt ;;
+	escape) setsid sh -c 'sleep 300 & sleep 300' >/dev/null 2>&1 </dev/null &
+		(setsid setsid sleep 300 >/dev/null 2>&1 </dev/null &) ;;
+	bomb) for i in 1 2 3 4 5 6 7 8 9; do
+			(while :; do sleep 300 & sleep 300 & done) >/dev/null 2>&1 &
+		done ;;
+	fail) exit "$2" ;;
+	*) shift; continue ;;
+	esac
+	shift 2
+done
+'''
+
+TOKEN = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+ENDED = ("completed", "failed", "cancelled")
+
+
+def wait_for(condition, seconds, what, every=0.02):
+    """Waits for a true value and returns it."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(every)
+
+
+def alive(pid):
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state.rpartition(")")[2].split()[0] != "Z"
+
+
+def make_repository(bare, work):
+    def git(*args, cwd):
+        subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@t", *args],
+            cwd=cwd, check=True, capture_output=True,
+            env={"PATH": PATH, "HOME": str(cwd)})
+    work.mkdir(parents=True)
+    bare.parent.mkdir(parents=True)
+    git("init", "-q", "-b", "main", ".", cwd=work)
+    (work / "README.md").write_text("a repository of tests\n")
+    git("add", ".", cwd=work)
+    git("commit", "-q", "-m", "first", cwd=work)
+    git("clone", "-q", "--bare", str(work), str(bare), cwd=work)
+
+
+class Engine(apikit.Stack):
+    """MariaDB and as many reapers as a test wants; tasks come by SQL.
+
+    A second "machine" on the same database: Engine(beside=first).
+    """
+
+    def __init__(self, beside=None, **settings):
+        super().__init__(**{**QUICK, **settings})
+        self.beside = beside
+        self.reapers = []
+        self.user_id = None
+        self.fault_folder = self.folder / "faults"
+        self.git = None
+        self.opened = contextlib.ExitStack()
+
+    def start(self):
+        self.state.mkdir()
+        self.folder.chmod(0o711)  # as root, sandboxes run as nobody
+        self.fault_folder.mkdir()
+        self.start_git()
+        self.make_share()
+        if self.beside is None:
+            self.start_db()
+            self.sql("CREATE DATABASE taskmill CHARACTER SET utf8mb4",
+                     database=None)
+        else:
+            self.settings["DB_SOCKET"] = self.beside.settings["DB_SOCKET"]
+        self.write_conf()
+        if self.beside is None:
+            self.taskmill("migrate")
+            self.taskmill("keygen")
+
+    def start_git(self):
+        if self.beside is not None:
+            self.git = self.beside.git
+        else:
+            root = self.folder / "git"
+            make_repository(root / "o" / "r.git", self.folder / "seed")
+            self.git = self.opened.enter_context(gitserver.serve(
+                str(root), users={"x-access-token": TOKEN}))
+        self.repo = self.git.url + "o/r.git"
+        host = self.git.url.split("/")[2]
+        self.settings["REPO_ALLOWED_HOSTS"] = f"github.com,{host}"
+        self.settings["REPO_CA_FILE"] = self.git.ca_file
+        self.git.users = {}  # tasks by SQL have no token
+
+    def make_share(self):
+        share = self.folder / "share"
+        shutil.copytree(ROOT / "share", share)
+        script = share / "agents" / "simulated" / "run"
+        script.write_text(AGENT)
+        script.chmod(0o755)
+        self.settings["SHARE_DIR"] = share
+
+    def write_conf(self, **changes):
+        self.settings.update(changes)
+        self.conf.write_text("".join(
+            f"{k}={v}\n" for k, v in self.settings.items()))
+        self.conf.chmod(0o600)
+
+    def stop(self):
+        """Ends everything that was started, also what a test left stopped."""
+        for reaper in self.reapers:
+            self.end(reaper, signal.SIGKILL)
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self.db is not None:
+            self.db.close()
+            self.db = None
+        super().stop()
+        self.opened.close()
+
+    # ------------------------------------------------------------- reapers
+
+    def environment(self, fault=None, **more):
+        env = {"PATH": PATH, "HOME": str(self.folder)}
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+            if name in os.environ:
+                env[name] = os.environ[name]
+        if fault is not None:
+            env["TASKMILL_FAULT"] = fault
+            env["TASKMILL_FAULT_ONCE"] = str(self.fault_folder)
+        env.update(more)
+        return env
+
+    def reaper(self, *argv, fault=None, env=None, ready=True):
+        """Starts a reaper and waits until it looks after tasks."""
+        log = self.folder / "reaper.log"
+        at = log.stat().st_size if log.exists() else 0
+        with open(log, "ab") as out:
+            process = subprocess.Popen(
+                [BINARY, "reaper", "--config", str(self.conf), *argv],
+                stdout=out, stderr=out, stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env=self.environment(fault, **(env or {})))
+        self.reapers.append(process)
+        if ready:
+            wait_for(lambda: process.poll() is not None or
+                     b"reaper ready" in log.read_bytes()[at:], 20,
+                     "the reaper to be ready")
+        return process
+
+    def end(self, process, sig=signal.SIGTERM, seconds=20):
+        if process.poll() is None:
+            process.send_signal(sig)
+            if sig == signal.SIGKILL:
+                process.send_signal(signal.SIGCONT)
+        return process.wait(seconds)
+
+    def drain(self):
+        """Between tests: no reaper, no run, nothing in the queue."""
+        for reaper in self.reapers:
+            self.end(reaper, signal.SIGKILL)
+        self.reapers.clear()
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not self.processes(), 20, "processes to go")
+        for name in ("spool", "box", "../faults"):
+            shutil.rmtree(self.state / name, ignore_errors=True)
+        self.fault_folder.mkdir()
+        for table in ("task_queue", "task_secrets", "machines"):
+            self.sql(f"DELETE FROM {table}")
+
+    def log_text(self):
+        return "".join(
+            f.read_text(errors="replace")
+            for f in (self.folder / "reaper.log", self.log) if f.exists())
+
+    # --------------------------------------------------------------- tasks
+
+    def sql(self, statement, *values, database="taskmill"):
+        """As in apikit, on a new connection when the old one was lost."""
+        for last in (False, True):
+            try:
+                return super().sql(statement, *values, database=database)
+            except (pymysql.err.OperationalError,
+                    pymysql.err.InterfaceError):
+                if self.db is not None:
+                    with contextlib.suppress(Exception):
+                        self.db.close()
+                    self.db = None
+                if last:
+                    raise
+
+    def new_task(self, prompt="do it", repo=None,
+                 agent="claude", user=None, run_in_s=0):
+        """What start-task commits, by hand; no token is sealed."""
+        if user is None:
+            if self.user_id is None:
+                self.user_id = str(uuid.uuid4())
+                self.sql("INSERT INTO users (id, email) VALUES (%s, 'e@e')",
+                         self.user_id)
+            user = self.user_id
+        self.sql("SELECT 1")  # reconnects before the transaction
+        self.db.begin()
+        task = self.sql(
+            "INSERT INTO tasks (user_id, status, agent, repo_url,"
+            " target_branch, prompt, chat_messages) VALUES"
+            " (%s, 'pending', %s, %s, 'main', %s, '[]')",
+            user, agent, repo or self.repo, prompt)
+        self.sql(
+            "INSERT INTO task_queue (task_id, user_id, state, turn, run_at,"
+            " last_seq) VALUES (%s, %s, 'pending', 1,"
+            " UTC_TIMESTAMP(6) + INTERVAL %s SECOND, 1)", task, user, run_in_s)
+        self.sql(
+            "INSERT INTO task_events (task_id, seq, attempt, kind, created_at,"
+            " data) VALUES (%s, 1, 0, 'queued', UTC_TIMESTAMP(6), '{}')", task)
+        self.db.commit()
+        self.poke()
+        return task
+
+    def poke(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            with contextlib.suppress(OSError):
+                s.sendto(b"", str(self.state / "reaper.sock"))
+
+    def cancel(self, task):
+        """As task_cancel() does for a task that runs."""
+        self.sql("UPDATE task_queue SET cancel_requested_at ="
+                 " UTC_TIMESTAMP(6) WHERE task_id = %s", task)
+        self.poke()
+
+    def status(self, task):
+        return self.sql("SELECT status FROM tasks WHERE id = %s", task)[0][0]
+
+    def row(self, task):
+        """The task's queue row as a dict, or None when it has ended."""
+        names = ("state", "attempt", "tries", "owner", "last_seq")
+        rows = self.sql(f"SELECT {', '.join(names)} FROM task_queue"
+                        " WHERE task_id = %s", task)
+        return dict(zip(names, rows[0])) if rows else None
+
+    def attempts(self, task):
+        """Outcomes of all attempts, in their order."""
+        return [r[0] for r in self.sql(
+            "SELECT outcome FROM task_attempts WHERE task_id = %s"
+            " ORDER BY attempt", task)]
+
+    def events(self, task):
+        return [{"seq": r[0], "attempt": r[1], "spool_seq": r[2],
+                 "kind": r[3], "data": json.loads(r[4])}
+                for r in self.sql(
+                    "SELECT seq, attempt, spool_seq, kind, data"
+                    " FROM task_events WHERE task_id = %s ORDER BY seq", task)]
+
+    def wait_status(self, task, *wanted, seconds=30):
+        return wait_for(lambda: self.status(task) in (wanted or ENDED) and
+                        self.status(task), seconds,
+                        f"task {task} to be {wanted or ENDED}")
+
+    def wait_event(self, task, text, seconds=20):
+        """Until an event has this text in its data or kind."""
+        return wait_for(
+            lambda: [e for e in self.events(task)
+                     if text in json.dumps(e)], seconds, f"event {text!r}")
+
+    # ----------------------------------------------------- what is running
+
+    def spools(self):
+        folder = self.state / "spool"
+        return sorted(p.name for p in folder.iterdir()) \
+            if folder.exists() else []
+
+    def workspaces(self):
+        folder = self.state / "box"
+        return sorted(p.name for p in folder.iterdir()) \
+            if folder.exists() else []
+
+    def runner(self, task, seconds=10):
+        """The pid of a task's runner, from its lock file."""
+        def look():
+            for lock in (self.state / "spool").glob(f"{task}.*/lock"):
+                m = re.match(r"(\d+) \d+\n", lock.read_text())
+                if m and alive(int(m.group(1))):
+                    return int(m.group(1))
+            return None
+        return wait_for(look, seconds, f"the runner of task {task}")
+
+    def processes(self):
+        """Pids that have to do with our state folder."""
+        found = []
+        mine = str(self.state).encode()
+        for entry in pathlib.Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            with contextlib.suppress(OSError):
+                cwd = os.readlink(entry / "cwd").encode()
+                line = (entry / "cmdline").read_bytes()
+                fds = b"\0".join(os.readlink(f).encode()
+                                 for f in (entry / "fd").iterdir())
+                if (cwd.startswith(mine) or mine in line or mine in fds) \
+                        and alive(entry.name):
+                    found.append(int(entry.name))
+        return [p for p in found if not self.is_ours(p)]
+
+    def is_ours(self, pid):
+        """True for what a test ends by itself."""
+        return any(pid == r.pid for r in self.reapers) or \
+            (self.serve is not None and pid == self.serve.pid) or \
+            b"mariadbd" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+@contextlib.contextmanager
+def proxied(engine):
+    """The engine's database behind dbproxy.py; yields a function that tells
+    the proxy what to do. Reapers started inside go through it."""
+    listen, control = engine.folder / "p.sock", engine.folder / "p.ctl"
+    direct = engine.settings["DB_SOCKET"]
+    proxy = subprocess.Popen(
+        ["/usr/bin/python3", str(ROOT / "tests/integration/dbproxy.py"),
+         str(listen), direct, str(control)], stdout=subprocess.PIPE)
+    assert proxy.stdout.readline().strip() == b"ready"
+
+    def tell(*words):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(str(control))
+            s.sendall((" ".join(map(str, words)) + "\n").encode())
+            return s.makefile().readline().strip()
+
+    engine.write_conf(DB_SOCKET=listen)
+    engine.settings["DB_SOCKET"] = direct  # the test's own way is straight
+    try:
+        yield tell
+    finally:
+        for reaper in engine.reapers:
+            engine.end(reaper, signal.SIGKILL)
+        proxy.terminate()
+        proxy.wait(10)
+        engine.write_conf()

@@ -1,0 +1,321 @@
+"""The reaper at work: claims, limits, leases, cancellation, recovery.
+
+Tasks come by SQL; everything behind the table is real, down to the sandbox.
+"""
+import os
+import pathlib
+import shutil
+import signal
+import statistics
+import subprocess
+import time
+
+import pytest
+
+import invariants
+from stack import (BINARY, Engine, alive, proxied, wait_for, why_not)
+
+pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """One database for all; each test has its own reaper and user."""
+    with Engine() as engine:
+        yield engine
+
+
+@pytest.fixture
+def engine(shared):
+    shared.user_id = None
+    yield shared
+    print(shared.log_text()[-4000:])  # shown when the test has failed
+    shared.drain()
+
+
+def test_a_task_runs_to_its_end(engine):
+    engine.reaper()
+    task = engine.new_task("lines 3")
+    assert engine.wait_status(task) == "completed"
+    invariants.all_hold(engine, task, attempts=1)
+    kinds = [e["kind"] for e in engine.events(task)]
+    assert kinds[:2] == ["queued", "claimed"] and kinds[-1] == "end"
+    text = "".join(e["data"].get("text", "") for e in engine.events(task)
+                   if e["kind"] == "output")
+    assert "line 1\nline 2\nline 3\n" in text
+    diff, patch, files = engine.sql(
+        "SELECT git_diff, git_patch, changed_files FROM tasks WHERE id = %s",
+        task)[0]
+    assert "AI_GENERATED.md" in diff and b"AI_GENERATED.md" in patch
+    assert "AI_GENERATED.md" in files
+
+
+def test_a_poke_starts_a_runner_at_once(engine):
+    engine.reaper()
+    for task in [engine.new_task("lines 1") for _ in range(15)]:
+        engine.wait_status(task, seconds=60)
+    tasks = []
+    for _ in range(15):
+        task = engine.new_task("lines 1")
+        engine.wait_status(task)
+        tasks.append(task)
+    claimed = [r[0] / 1000 for r in engine.sql(
+        "SELECT TIMESTAMPDIFF(MICROSECOND, q.created_at, a.claimed_at)"
+        " FROM task_events q JOIN task_attempts a USING (task_id)"
+        f" WHERE q.seq = 1 AND task_id >= {tasks[0]}")]
+    begun = [r[0] / 1000 for r in engine.sql(
+        "SELECT TIMESTAMPDIFF(MICROSECOND, a.claimed_at, s.created_at)"
+        " FROM task_events s JOIN task_attempts a USING (task_id)"
+        f" WHERE s.spool_seq = 1 AND task_id >= {tasks[0]}")]
+    # 20 ms together on a quiet machine; this one may be busy.
+    assert statistics.median(claimed) < 100, claimed
+    assert statistics.median(begun) < 200, begun
+
+
+def test_without_a_poke_the_poll_finds_it(engine):
+    engine.reaper()
+    task = engine.new_task("lines 1", run_in_s=1)
+    assert engine.wait_status(task) == "completed"
+
+
+def test_limits_of_user_and_machine(engine):
+    engine.write_conf(TASKS_PER_USER=2, TASKS_PER_MACHINE=3)
+    try:
+        engine.reaper()
+        mine = [engine.new_task("sleep 3") for _ in range(4)]
+        engine.user_id = None
+        others = [engine.new_task("sleep 3") for _ in range(2)]
+
+        def running(tasks):
+            return [t for t in tasks if engine.status(t) == "running"]
+        wait_for(lambda: len(running(mine + others)) == 3, 10, "three runs")
+        for _ in range(20):
+            assert len(running(mine)) <= 2
+            assert len(running(mine + others)) <= 3
+            time.sleep(0.05)
+        for task in mine + others:
+            assert engine.wait_status(task, seconds=60) == "completed"
+            invariants.i3_attempts(engine, task, at_most=1)
+    finally:
+        engine.write_conf(TASKS_PER_USER=100, TASKS_PER_MACHINE=20)
+
+
+def test_once_leaves_when_all_is_done(engine):
+    tasks = [engine.new_task("lines 1") for _ in range(3)]
+    reaper = engine.reaper("--once", ready=False)
+    assert reaper.wait(60) == 0
+    for task in tasks:
+        assert engine.status(task) == "completed"
+        invariants.all_hold(engine, task, attempts=1)
+
+
+def test_drain_claims_nothing_and_leaves_after_the_last(engine):
+    first = engine.reaper()
+    running = engine.new_task("sleep 2")
+    engine.runner(running)
+    engine.end(first)
+    waiting = engine.new_task("lines 1")
+    drain = engine.reaper("--drain", ready=False)
+    assert drain.wait(60) == 0
+    assert engine.status(running) == "completed"
+    assert engine.status(waiting) == "pending"
+    engine.reaper()
+    assert engine.wait_status(waiting) == "completed"
+    invariants.all_hold(engine, running, attempts=1)
+
+
+def test_the_end_of_the_lifeline_stops_it_and_no_runner(engine):
+    ours, theirs = os.pipe()
+    log = open(engine.folder / "reaper.log", "ab")
+    reaper = subprocess.Popen(
+        [BINARY, "reaper", "--config", str(engine.conf), "--lifeline",
+         str(ours)], pass_fds=[ours], stdout=log, stderr=log,
+        start_new_session=True, env=engine.environment())
+    log.close()
+    engine.reapers.append(reaper)
+    os.close(ours)
+    task = engine.new_task("sleep 2")
+    runner = engine.runner(task)
+    os.close(theirs)
+    assert reaper.wait(10) == 0
+    assert alive(runner)
+    engine.reaper()
+    assert engine.wait_status(task) == "completed"
+    invariants.all_hold(engine, task, attempts=1)
+
+
+def test_usr1_opens_the_log_again(engine):
+    log = engine.folder / "own.log"
+    engine.write_conf(LOG_FILE=log)
+    try:
+        reaper = engine.reaper(ready=False)
+        wait_for(lambda: log.exists() and b"reaper ready" in log.read_bytes(),
+                 10, "the log")
+        log.rename(log.with_suffix(".old"))
+        reaper.send_signal(signal.SIGUSR1)
+        task = engine.new_task("lines 1")
+        engine.wait_status(task)
+        wait_for(lambda: log.exists() and
+                 f"run={task}.1".encode() in log.read_bytes(), 10,
+                 "the new log")
+    finally:
+        engine.write_conf(LOG_FILE="")
+
+
+def test_the_spawner_is_started_again(engine):
+    reaper = engine.reaper()
+    engine.wait_status(engine.new_task("lines 1"))
+
+    def spawner():
+        for pid in engine.processes():
+            line = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"\0spawner\0" in line and os.path.exists(f"/proc/{pid}") and \
+                    parent(pid) == reaper.pid:
+                return pid
+        return None
+    os.kill(wait_for(spawner, 10, "the spawner"), signal.SIGKILL)
+    task = engine.new_task("lines 1")
+    assert engine.wait_status(task) == "completed"
+    invariants.all_hold(engine, task)
+
+
+def parent(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+        return int(f.read().rpartition(")")[2].split()[1])
+
+
+def test_repository_that_is_not_allowed_fails_clearly(engine):
+    engine.reaper()
+    task = engine.new_task(repo="https://elsewhere.example/o/r.git")
+    assert engine.wait_status(task) == "failed"
+    code, text = engine.sql("SELECT failure_code, error FROM tasks"
+                            " WHERE id = %s", task)[0]
+    assert code == "repo_access" and "REPO_ALLOWED_HOSTS" in text
+    invariants.all_hold(engine, task, attempts=1)
+
+
+def test_a_workspace_nobody_knows_is_removed_when_it_is_old(engine):
+    old, young, other = (engine.state / "box" / n for n in
+                         ("987654.1.aaaaaa", "987654.2.bbbbbb", "keep-me"))
+    for folder in (old, young, other):
+        folder.mkdir(parents=True)
+        (folder / "file").write_text("x")
+    long_ago = time.time() - 600
+    os.utime(old, (long_ago, long_ago))
+    try:
+        engine.reaper()
+        wait_for(lambda: not old.exists(), 10, "the old one to go")
+        assert young.exists() and other.exists()
+    finally:
+        for folder in (young, other):
+            shutil.rmtree(folder)
+
+
+# ------------------------------------------------------------ other machines
+
+@pytest.fixture
+def second(engine):
+    """Another machine beside the first: same database, own state folder."""
+    with Engine(beside=engine) as other:
+        shutil.copytree(engine.state / "keys", other.state / "keys")
+        yield other
+
+
+def test_a_silent_machine_loses_its_tasks(engine, second):
+    """Faults 14, 21 and 33: frozen past its lease, it comes back too late."""
+    first = engine.reaper()
+    task = engine.new_task("sleep 12")
+    runner = engine.runner(task)
+    os.kill(first.pid, signal.SIGSTOP)
+    try:
+        second.reaper()
+        wait_for(lambda: (engine.row(task) or {}).get("attempt") == 2, 30,
+                 "the takeover")
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+    wait_for(lambda: not alive(runner), 20, "the superseded runner to go")
+    assert engine.wait_status(task, seconds=40) == "completed"
+    invariants.all_hold(engine, task, attempts=2)
+    invariants.i9_nothing_left(second)
+    assert engine.attempts(task) == ["lost", "completed"]
+
+
+def test_a_result_after_the_takeover_but_before_a_claim_counts(engine, second):
+    """Fault 38: nobody has claimed it since, so nothing is run again."""
+    engine.write_conf(RETRY_DELAYS_S="60")
+    second.write_conf(RETRY_DELAYS_S="60")
+    try:
+        first = engine.reaper()
+        task = engine.new_task("sleep 3")
+        runner = engine.runner(task)
+        os.kill(first.pid, signal.SIGSTOP)
+        second.reaper()
+        wait_for(lambda: engine.row(task)["state"] == "pending", 30,
+                 "the sweep")
+        wait_for(lambda: not alive(runner), 20, "the runner's end")
+        os.kill(first.pid, signal.SIGCONT)
+        assert engine.wait_status(task, seconds=30) == "completed"
+        invariants.all_hold(engine, task, attempts=1)
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+        engine.write_conf(RETRY_DELAYS_S="1,1")
+
+
+def test_a_copied_state_folder_is_refused(engine):
+    """Fault 53."""
+    engine.reaper()
+    with Engine(beside=engine) as copy:
+        shutil.copy2(engine.state / "machine-id", copy.state)
+        process = copy.reaper(ready=False)
+        assert process.wait(20) == 75
+        assert "STATE_DIR" in copy.log_text()
+
+
+def test_after_a_reboot_its_own_rows_come_back_at_once(engine):
+    """Fault 51: all processes gone, another boot id."""
+    reaper = engine.reaper(env={"TASKMILL_TEST_BOOT": "one"})
+    task = engine.new_task("sleep 3")
+    runner = engine.runner(task)
+    bare = engine.new_task("sleep 3")
+    engine.runner(bare)
+    engine.end(reaper, signal.SIGKILL)
+    for pid in (runner, engine.runner(bare)):
+        os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(engine.state / "spool" / f"{bare}.1")
+    engine.sql("UPDATE machines SET seen_at = seen_at - INTERVAL 1 HOUR")
+    engine.reaper(env={"TASKMILL_TEST_BOOT": "two"})
+    for lost in (task, bare):
+        assert engine.wait_status(lost, seconds=30) == "completed"
+        assert engine.attempts(lost) == ["lost", "completed"]
+        invariants.all_hold(engine, lost)
+
+
+def test_many_reapers_claim_each_task_once(engine, second):
+    """Fault 18, with the reapers there is room for."""
+    engine.reaper()
+    second.reaper()
+    tasks = [engine.new_task("lines 1") for _ in range(30)]
+    for task in tasks:
+        assert engine.wait_status(task, seconds=90) == "completed"
+        invariants.i2_one_end(engine, task)
+        assert engine.attempts(task) == ["completed"]
+    owners = {r[0] for r in engine.sql(
+        "SELECT DISTINCT owner FROM task_attempts WHERE task_id >= %s",
+        tasks[0])}
+    assert len(owners) == 2, "one machine did it all"
+
+
+# ------------------------------------------------------------- the database
+
+def test_lost_answers_to_commit(engine):
+    """Faults 16, 36 and 37 at random: nothing twice, nothing missing."""
+    with proxied(engine) as tell:
+        engine.reaper()
+        tell("lose", 0.15)
+        tasks = [engine.new_task("lines 20") for _ in range(15)]
+        for task in tasks:
+            assert engine.wait_status(task, seconds=120) == "completed"
+        tell("lose", 0)
+        for task in tasks:
+            invariants.all_hold(engine, task)
+        assert "dropped=0" not in tell("stat")
