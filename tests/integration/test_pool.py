@@ -15,6 +15,7 @@ import socket
 import stat
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -752,3 +753,146 @@ def test_systemd_is_told(pool):
     assert pool.stop() == 0
     assert told.recv(200) == b"STOPPING=1"
     told.close()
+
+
+# ------------------------------------------------- the real program, without
+# a database: what the pool promises holds before there is one (Y8).
+
+class Taskmill(Pool):
+    """taskmill serve or api in place of echo_pool."""
+
+    def __init__(self):
+        super().__init__(BUILD / "taskmill")
+        self.config = self.folder / "taskmill.conf"
+        self.config.write_text(f"""
+DB_SOCKET={self.folder}/no-database.sock
+STATE_DIR={self.folder}
+SHARE_DIR={ROOT}/share
+SQL_DIR={ROOT}/sql
+API_SOCKET={self.socket}
+API_WORKERS=2
+LOG_FILE={self.log}
+JWT_SECRET=only-for-this-test-0123456789abcdef
+""")
+
+    def command(self, *words):
+        return [self.program, words[0], "--config", self.config, *words[1:]]
+
+    def run(self, *words, **more):
+        self.master = subprocess.Popen(self.command(*words), **more)
+        until(self.listens)
+
+    def status(self, path):
+        return self.ask(head(path) + stdin(b""))[0]
+
+
+@pytest.fixture
+def taskmill():
+    t = Taskmill()
+    if not t.program.exists():
+        t.close()
+        pytest.fail(f"{t.program} is not built")
+    yield t
+    t.close()
+
+
+def test_Y8_serve_starts_without_a_database(taskmill):
+    taskmill.run("serve", "--no-reaper")
+    assert taskmill.status("/ping") == 200
+    assert taskmill.status("/readyz") == 503
+    taskmill.master.send_signal(signal.SIGHUP)
+    until(lambda: "reloaded" in taskmill.log.read_text())
+    assert taskmill.status("/ping") == 200
+    assert taskmill.stop() == 0
+    assert not taskmill.socket.exists()
+
+
+def test_F16_a_second_serve_says_why_it_refuses(taskmill):
+    taskmill.run("serve", "--no-reaper")
+    second = subprocess.run(taskmill.command("serve", "--no-reaper"),
+                            capture_output=True, text=True, timeout=10)
+    assert second.returncode != 0
+    assert "another process serves on" in second.stderr
+    assert taskmill.status("/ping") == 200
+
+
+def test_hup_with_a_wrong_configuration_changes_nothing(taskmill):
+    taskmill.run("serve", "--no-reaper")
+    with taskmill.config.open("a") as f:
+        f.write("API_WORKERS=none\n")
+    taskmill.master.send_signal(signal.SIGHUP)
+    until(lambda: "reload refused" in taskmill.log.read_text())
+    assert "API_WORKERS" in taskmill.log.read_text()
+    assert taskmill.status("/ping") == 200
+
+
+def test_api_alone_makes_and_removes_its_socket(taskmill):
+    taskmill.run("api", "--socket", str(taskmill.socket))
+    assert taskmill.status("/ping") == 200
+    assert taskmill.stop() == 0
+    assert not taskmill.socket.exists()
+
+
+def test_api_alone_under_spawn_fcgi(taskmill):
+    if SPAWN_FCGI is None:
+        pytest.skip("spawn-fcgi is not installed")
+    taskmill.master = subprocess.Popen(
+        [SPAWN_FCGI, "-n", "-s", str(taskmill.socket), "--",
+         *taskmill.command("api")], stdout=subprocess.DEVNULL)
+    until(taskmill.listens)
+    assert taskmill.status("/ping") == 200
+    assert taskmill.stop() == 0
+
+
+def test_api_without_a_socket_says_so(taskmill):
+    done = subprocess.run(taskmill.command("api"), stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=10)
+    assert done.returncode != 0
+    assert "not a listening socket" in done.stderr
+
+
+def test_Y5_a_socket_of_systemd_outlives_the_service(taskmill):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(taskmill.socket))
+        listener.listen(511)
+
+        # As systemd does it: descriptor 3, and the pid that will have it.
+        hand_over = ("import os, sys\n"
+                     "os.dup2(int(sys.argv[1]), 3)\n"
+                     "os.environ.update(LISTEN_FDS='1',"
+                     " LISTEN_PID=str(os.getpid()))\n"
+                     "os.execv(sys.argv[2], sys.argv[2:])\n")
+
+        def start():
+            taskmill.master = subprocess.Popen(
+                [sys.executable, "-c", hand_over, str(listener.fileno()),
+                 *taskmill.command("serve", "--no-reaper")],
+                pass_fds=[listener.fileno()])
+
+        start()
+        assert taskmill.status("/ping") == 200
+        assert taskmill.stop() == 0
+        assert taskmill.socket.exists()
+        # What comes between two services waits.
+        with taskmill.raw(head("/ping") + stdin(b"")) as s:
+            time.sleep(0.2)
+            start()
+            assert answer(s)[0] == 200
+        assert taskmill.stop() == 0
+
+
+def test_memory_of_an_idle_worker_is_at_most_3_mib(taskmill):
+    if "libasan" in subprocess.run(["ldd", taskmill.program], text=True,
+                                   capture_output=True).stdout:
+        pytest.skip("a sanitized program is larger")
+    taskmill.run("serve", "--no-reaper")
+    for _ in range(50):
+        taskmill.status("/readyz")
+    sizes = []
+    for pid in children(taskmill.master.pid):
+        try:
+            with open(f"/proc/{pid}/smaps_rollup") as f:
+                sizes += [int(x.split()[1]) for x in f if x[:4] == "Pss:"]
+        except PermissionError:
+            pytest.skip("a hardened worker shows its memory to root only")
+    assert len(sizes) == 2 and max(sizes) <= 3 * 1024, sizes
