@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "util/clock.h"
 #include "util/log.h"
@@ -10,6 +11,12 @@
 #define KEEP_BYTES ((size_t)256 * 1024)
 
 #define RETRY_AFTER_S "5"
+
+/* What db says when nobody could find out whether a COMMIT happened (C4). */
+#define UNKNOWN_MARK "outcome unknown"
+#define UNKNOWN_TEXT                                                          \
+	"Service unavailable: whether this was done is not known, repeat it " \
+	"with the same Idempotency-Key"
 
 /* What a kind of error means to the client. text NULL: the error's own. */
 static const struct {
@@ -53,11 +60,20 @@ call_client_there(const struct call *c)
 	    c->api->client_there(c->api->client_ctx);
 }
 
+/* What the client is told; NULL: the error's own text. */
+static const char *
+text_of(enum err_kind kind, const struct err *e)
+{
+	if (kind == ERR_RETRY && strstr(e->text, UNKNOWN_MARK) != NULL)
+		return UNKNOWN_TEXT;
+	return answers[kind].text;
+}
+
 void
 answer_error(struct call *c, const struct err *e)
 {
 	enum err_kind kind = e->kind < ERR_KIND_N ? e->kind : ERR_NONE;
-	const char *text = answers[kind].text;
+	const char *text = text_of(kind, e);
 
 	if (text != NULL)
 		log_err(kind == ERR_RETRY ? LOG_WARN : LOG_ERROR, e,

@@ -12,12 +12,20 @@
  * are counted all the same.
  */
 
+struct seats {
+	const char *state_dir;
+	const char *what; /* a literal */
+	long count;
+	long standing; /* how many more may wait for one */
+	int wait_ms;   /* and for how long */
+};
+
 /*
- * Takes one of count seats without waiting. Returns a descriptor to be given
- * to seat_leave(); -2 when all are taken; -1 with *e for a fault.
+ * Takes a seat, or waits for one where there is still room to stand. Returns a
+ * descriptor to be given to seat_leave(); -2 when there is no place, or none
+ * became free; -1 with *e for a fault.
  */
-int seat_take(const char *state_dir, const char *what, long count,
-    struct err *e) MUST_CHECK;
+int seat_take(const struct seats *s, struct err *e) MUST_CHECK;
 void seat_leave(int fd); /* takes -1 */
 
 #endif

@@ -17,6 +17,7 @@
 #define DAY_S (24 * 60 * MINUTE_S)
 #define EMAIL_MAX 320
 #define TOO_MANY_RETRY_S 1
+#define SEAT_WAIT_MS 500
 #define NOT_SIGNED_IN "Invalid login credentials"
 
 /* Who wants to sign in, from the body. */
@@ -158,11 +159,27 @@ out:
 	return rc;
 }
 
+/*
+ * A seat for one password check. As many more may wait a moment for one,
+ * unless that could take the whole pool away from those who poll.
+ */
+static int
+take_seat(const struct config *cfg, struct err *e)
+{
+	struct seats s = { .state_dir = cfg->state_dir,
+		.what = "sign-in",
+		.count = cfg->sign_ins_at_once,
+		.wait_ms = SEAT_WAIT_MS };
+
+	if (2 * s.count < cfg->api_workers)
+		s.standing = s.count;
+	return seat_take(&s, e);
+}
+
 /* POST /api/auth/token: the password is the proof (D9). */
 int
 session_token(struct call *c, struct err *e)
 {
-	const struct config *cfg = c->api->cfg;
 	struct credentials in;
 	struct user_row user;
 	int seat;
@@ -170,8 +187,7 @@ session_token(struct call *c, struct err *e)
 
 	if (credentials_read(&in, c, e) == -1)
 		return -1;
-	seat = seat_take(cfg->state_dir, "sign-in", cfg->sign_ins_at_once, e);
-	if (seat == -1)
+	if ((seat = take_seat(c->api->cfg, e)) == -1)
 		return -1;
 	if (seat == -2)
 		return call_refuse_for(c, TOO_MANY_RETRY_S,

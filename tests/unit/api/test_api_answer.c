@@ -66,6 +66,24 @@ kinds_become_answers(void **state)
 	}
 }
 
+/* Reliability 11: a lost COMMIT that nobody could ask about. */
+static void
+an_unknown_outcome_is_said_to_be_one(void **state)
+{
+	struct http_request rq = { .path = "/", .request_id = "r-1" };
+	struct http_response rs;
+	struct call c = { .rq = &rq, .rs = &rs };
+	struct err e = { ERR_RETRY, "database: outcome unknown: gone away" };
+
+	(void)state;
+	http_response_init(&rs);
+	answer_error(&c, &e);
+	assert_int_equal(rs.status, 503);
+	assert_non_null(strstr(rs.body.data, "the same Idempotency-Key"));
+	assert_null(strstr(rs.body.data, "gone away"));
+	http_response_clear(&rs);
+}
+
 static void
 an_answer_that_does_not_fit_is_none(void **state)
 {
@@ -107,6 +125,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kinds_become_answers),
 		cmocka_unit_test(an_answer_that_does_not_fit_is_none),
+		cmocka_unit_test(an_unknown_outcome_is_said_to_be_one),
 		cmocka_unit_test(refusals),
 	};
 
