@@ -1,0 +1,703 @@
+"""The pipeline alone: `taskmill run` against real repositories over HTTPS."""
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from runkit import KEY, TOKEN, git, kit, wait_for
+
+BOTH = pytest.mark.parametrize("isolation", ["bwrap", "none"])
+
+
+@pytest.fixture(scope="module")
+def shop():
+    with kit() as made:
+        made.repository("plain", "echo hello >a.txt; mkdir d; echo x >d/b")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def private():
+    with kit({"x-access-token": TOKEN}) as made:
+        made.repository("plain", "echo hello >a.txt")
+        yield made
+
+
+# --- the simulated agent -------------------------------------------------
+
+@BOTH
+def test_simulated_task(shop, isolation):
+    prompt = "Write the docs\nfor ünïcode, with a prompt of more than fifty"
+    r = shop.run("plain", prompt, agent="claude", isolation=isolation)
+    assert (r.code, r.outcome, r.failure, r.error) == (0, "completed", None,
+                                                      None)
+    assert r.message == ("Simulated claude execution completed. Created test "
+                         "file: AI_GENERATED.md")
+    assert r.changed_files == ["AI_GENERATED.md"]
+    clone = shop.fresh_clone("plain")
+    assert git("am", cwd=clone, stdin=r.patch).returncode == 0
+    text = (clone / "AI_GENERATED.md").read_text(encoding="utf-8")
+    assert "claude" in text and prompt in text
+    log = git("log", "-1", "--format=%an <%ae>%n%cn <%ce>%n%B", cwd=clone)
+    author, _, message = log.stdout.decode().split("\n", 2)
+    assert author == "AI Assistant <ai@example.com>"
+    flat = prompt.replace("\n", " ")
+    assert message.strip() == f"AI: {flat[:50]}..."
+    assert len(r.commit_hash) == 40
+    assert r.metadata["isolation"] == isolation
+    assert r.metadata["file_changes"] == [{
+        "filename": "AI_GENERATED.md", "before": "FILE_NOT_EXISTS",
+        "after": text}]
+    steps = [(e["data"]["step"], e["data"]["state"]) for e in r.events
+             if e["kind"] == "step"]
+    assert steps == [(s, w) for s in ("sandbox", "clone", "agent", "collect")
+                     for w in ("started", "done")]
+    assert [e["seq"] for e in r.events] == list(range(1, len(r.events) + 1))
+    assert not list(shop.boxes.iterdir())
+    assert not shop.leftovers()
+
+
+# --- patches are exact ---------------------------------------------------
+
+BASE = r"""
+echo one >keep; seq 1 100 >long; printf 'no newline' >nonl
+printf 'a\r\nb\r\nc\r\n' >crlf; printf '\000\001\377bin' >bin
+ln -s keep link; mkdir sub; echo s >sub/s; : >empty
+echo x >run.sh; chmod +x run.sh; echo 1 >'sp ace'; echo 2 >'qu"ote'
+echo 3 >'ümlaut'; printf 'lat\351in\n' >latin1
+"""
+
+# name: (the base, what the agent does)
+PATCHES = {
+    "edit": (BASE, "echo two >>keep; sed -i s/50/fifty/ long"),
+    "binary": (BASE, r"printf '\000\002' >bin; head -c 5000 /dev/zero >z"),
+    "rename": (BASE, "mv long longer; mv sub moved"),
+    "rename-edit": (BASE, "mv long longer; echo 101 >>longer"),
+    "delete": (BASE, "rm keep bin empty; rm -r sub"),
+    "delete-all": (BASE, "rm -rf ./*"),
+    "modes": (BASE, "chmod -x run.sh; chmod +x keep"),
+    "symlinks": (BASE, "ln -sf long link; ln -s /etc/passwd abs; rm keep;"
+                       "ln -s long keep"),
+    "link-to-file": (BASE, "rm link; echo file >link"),
+    "file-to-folder": (BASE, "rm keep; mkdir keep; echo x >keep/x"),
+    "empty": (BASE, ": >new; : >keep; echo now >empty"),
+    "crlf-edit": (BASE, r"printf 'a\r\nB\r\nc\r\n' >crlf"),
+    "crlf-new": (BASE, r"printf 'x\r\ny\r\n' >new; echo lf >>keep"),
+    "crlf-mixed": (BASE, r"printf 'x\r\ny\nz\r' >'odd [n]*ame?'"),
+    "crlf-to-lf": (BASE, r"printf 'a\nb\nc\n' >crlf"),
+    "crlf-rename": (BASE, r"mv crlf 'we ird\name'; printf 'd\r\n' >>we*"),
+    "cr-only": (BASE, r"printf 'a\rb\r' >cr"),
+    "no-final-newline": (BASE, "printf more >>nonl; printf x >n2; echo >>n2"),
+    "spaces": (BASE, "echo x >>'sp ace'; echo y >' lead'; echo z >'trail '"),
+    "quotes": (BASE, "echo x >>'qu\"ote'; echo y >\"it's\"; echo z >'b\\s'"),
+    "newline-in-name": (BASE, "echo x >'a\nb'; printf 'q\\r\\n' >'c\nd'"),
+    "tab-in-name": (BASE, "echo x >'a\tb'"),
+    "utf8-names": (BASE, "echo x >>'ümlaut'; echo y >'日本'; mv keep 'ä'"),
+    "latin1-name": (BASE, r"""echo x >"$(printf 'n\351')" """),
+    "latin1-content": (BASE, r"printf 'm\351hr\n' >>latin1"),
+    "dash-name": (BASE, "echo x >./-rf; echo y >./--help"),
+    "from-lines": (BASE, "printf 'From a Mon Sep 17 00:00:00 2001\\n"
+                         "From: x\\n---\\ndiff --git a/x b/x\\n-- \\n' >m"),
+    "nul-late": (BASE, r"seq 1 4000 >n; printf 'a\000b\n' >>n; echo q >>keep"),
+    "white-space": (BASE, "printf 'trail  \\n\\t \\n\\n\\n' >w"),
+    "deep": (BASE, "mkdir -p a/b/c/d/e/f; echo x >a/b/c/d/e/f/g"),
+    "attributes-text": (BASE, "echo '* text=auto' >.gitattributes;"
+                              r"printf 'q\r\nr\r\n' >new"),
+    "attributes-binary": (BASE + "echo '*.dat -diff' >.gitattributes",
+                          "echo x >n.dat"),
+    "attributes-force-text": (BASE + "echo '*.b diff' >.gitattributes",
+                              r"printf 'a\000\r\n' >n.b; echo k >>keep"),
+    "ignored": (BASE + "echo '*.o' >.gitignore", "echo x >a.o; echo y >b"),
+    "only-mode": (BASE, "chmod +x keep"),
+    "long-line": (BASE, "head -c 200000 /dev/zero | tr '\\0' x >w; echo >>w"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(PATCHES))
+def test_patch_gives_the_very_tree(shop, case):
+    base, script = PATCHES[case]
+    shop.repository("p-" + case, base)
+    r = shop.run("p-" + case, script)
+    assert r.outcome == "completed", r.error
+    want = shop.tree_after("p-" + case, script)
+    assert shop.tree_of_patch("p-" + case, r.patch) == want
+    assert r.diff
+    assert r.changed_files
+    assert not r.texts("warning")
+
+
+def test_only_files_with_crlf_are_binary_in_the_patch(shop):
+    shop.repository("mixed", BASE)
+    r = shop.run("mixed", r"printf 'x\r\n' >new; echo more >>keep")
+    assert r.patch.count(b"GIT binary patch") == 1
+    assert b"+more" in r.patch
+    assert b"+x\r\n" in r.diff
+    assert sorted(r.changed_files) == ["keep", "new"]
+
+
+def test_submodule_in_the_repository(shop):
+    shop.repository("with-sub", "echo x >a")
+    work = shop.folder / "work" / "with-sub"
+    git("update-index", "--add", "--cacheinfo",
+        "160000,0123456789012345678901234567890123456789,module", cwd=work)
+    (work / ".gitmodules").write_text(
+        '[submodule "module"]\n\tpath = module\n\turl = https://x.invalid/m\n')
+    git("add", ".gitmodules", cwd=work)
+    git("commit", "-q", "-m", "sub", cwd=work)
+    git("push", "-q", str(shop.bare("with-sub")), "main", cwd=work)
+    r = shop.run("with-sub", "echo y >b")
+    assert r.outcome == "completed"
+    assert r.changed_files == ["b"]
+    want = shop.tree_after("with-sub", "echo y >b; mkdir -p module")
+    assert shop.tree_of_patch("with-sub", r.patch) == want
+    assert not r.texts("warning")
+
+
+def test_no_change_is_a_success(shop):
+    r = shop.run("plain", "echo I looked; touch a.txt")
+    assert r.outcome == "completed"
+    assert r.commit_hash is None
+    assert (r.diff, r.patch, r.changed_files) == (b"", b"", [])
+    assert r.message == "I looked"
+
+
+def test_texts_for_the_side_by_side_view(shop):
+    shop.repository("texts", BASE)
+    r = shop.run("texts", "echo b >>keep; rm empty; mv long longer; echo n >n;"
+                          r"printf '\000' >bin; chmod +x 'sp ace';"
+                          "head -c 300000 /dev/zero | tr '\\0' y >big;"
+                          r"printf 'lat\351in2' >latin1")
+    texts = {f["filename"]: f for f in r.metadata["file_changes"]}
+    assert texts["keep"] == {"filename": "keep", "before": "one\n",
+                             "after": "one\nb\n"}
+    assert texts["empty"]["after"] == "FILE_DELETED"
+    assert texts["n"]["before"] == "FILE_NOT_EXISTS"
+    assert texts["longer"]["before"] == texts["longer"]["after"]
+    assert set(texts) == {"keep", "empty", "n", "longer", "sp ace"}
+    assert len(r.changed_files) == 8
+
+
+# --- clones that fail ----------------------------------------------------
+
+def fails(r, failure, *words):
+    assert (r.code, r.outcome, r.failure) == (0, "failed", failure), r.error
+    for word in words:
+        assert word in r.error
+    assert r.patch is None and r.commit_hash is None
+
+
+def test_empty_repository(shop):
+    git("init", "-q", "--bare", str(shop.bare("void")), cwd=shop.folder)
+    fails(shop.run("void", "true"), "repo_empty", "no commit")
+
+
+def test_missing_branch(shop):
+    fails(shop.run("plain", "true", branch="nope"), "repo_access",
+          'no branch "nope"')
+
+
+def test_tag_is_no_branch(shop):
+    git("tag", "v1", "main", cwd=shop.bare("plain"))
+    fails(shop.run("plain", "true", branch="v1"), "repo_access", "a tag")
+
+
+def test_missing_repository(shop):
+    fails(shop.run("nothing-there", "true"), "repo_access", "not found")
+
+
+def test_wrong_token(private):
+    r = private.run("plain", "true", token="ghp_wrong_wrong_wrong")
+    fails(r, "github_auth", "rejects the token")
+    assert b"ghp_wrong" not in r.everything()
+
+
+def test_no_token(private):
+    fails(private.run("plain", "true"), "github_auth", "without a token")
+
+
+def test_host_is_away(shop):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        url = f"https://localhost:{s.getsockname()[1]}/"
+        r = shop.run("plain", "true", clone_url=url + "plain.git",
+                     origin_url=url)
+    fails(r, "network", "3 tries")
+    assert len([t for t in r.texts("note") if "trying again" in t]) == 2
+
+
+def test_network_comes_back_within_the_attempt(shop):
+    shop.server.answers += [(503, []), (503, [])]
+    r = shop.run("plain", "echo x >n")
+    assert r.outcome == "completed", r.error
+    assert not shop.server.answers
+
+
+def test_untrusted_certificate(shop):
+    fails(shop.run("plain", "true", ca_file=""), "network", "certificate")
+
+
+def test_redirect_is_not_followed_and_gets_no_token(private):
+    with kit() as other:
+        other.repository("plain", "echo x >a")
+        where = other.server.url + "plain.git/info/refs?service=git-upload-pack"
+        private.server.answers.append((302, [("Location", where)]))
+        r = private.run("plain", "true", token=TOKEN)
+        fails(r, "repo_access", "moved")
+        assert not other.server.requests
+
+
+def test_clone_time_limit(shop):
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"https://localhost:{deaf.getsockname()[1]}/"
+        r = shop.run("plain", "true", clone_url=url + "x.git", origin_url=url,
+                     clone_limit_s=1)
+    fails(r, "timeout", "Cloning", "1 second", "CLONE_TIMEOUT_S")
+    assert r.seconds < 8
+
+
+# --- secrets -------------------------------------------------------------
+
+def processes_text():
+    """All command lines of the machine, and environments of sandboxes."""
+    found = b""
+    for pid in os.listdir("/proc"):
+        if not pid.isdigit():
+            continue
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                found += f.read()
+        except OSError:
+            pass
+    return found
+
+
+@BOTH
+def test_token_is_nowhere(private, isolation):
+    seen, stop = [], threading.Event()
+
+    def watch():
+        while not stop.is_set():
+            seen.append(TOKEN.encode() in processes_text())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    look = ("env; cat .git/config; grep -r ghp_ $HOME /tmp 2>/dev/null;"
+            "cat /proc/*/environ 2>/dev/null; sleep 0.3; echo done")
+    try:
+        with private.started("plain", look, token=TOKEN,
+                             isolation=isolation) as (p, spool):
+            wait_for(lambda: (spool / "events.ndjson").exists() and b"done" in
+                     (spool / "events.ndjson").read_bytes() or p.poll()
+                     is not None)
+            boxes = subprocess.run(
+                ["grep", "-rl", TOKEN, str(private.boxes)],
+                capture_output=True, check=False)
+            assert p.wait(60) == 0
+    finally:
+        stop.set()
+        watcher.join()
+    result = json.loads((spool / "result.json").read_text())
+    assert result["outcome"] == "completed", result
+    assert b"done" in (spool / "events.ndjson").read_bytes()
+    assert boxes.stdout == b""
+    assert seen and not any(seen)
+    for file in spool.iterdir():
+        assert TOKEN.encode() not in file.read_bytes()
+    # Nor is it in the agent's environment, where it would be redacted.
+    assert b"[redacted]" not in (spool / "events.ndjson").read_bytes()
+
+
+def test_agent_gets_its_key_and_it_is_redacted(shop):
+    script = ("echo key=$ANTHROPIC_API_KEY; echo other=$OPENAI_API_KEY.;"
+              "printf '%s' $ANTHROPIC_API_KEY | base64;"
+              "echo $ANTHROPIC_API_KEY >leak.txt; echo oops >&2; "
+              "test -n \"$ANTHROPIC_API_KEY\"")
+    r = shop.run("plain", script, env={"ANTHROPIC_API_KEY": KEY,
+                                       "OPENAI_API_KEY": "sk-other-key-0001"})
+    assert r.outcome == "completed"
+    assert "key=[redacted]" in r.output and "other=." in r.output
+    assert KEY.encode() not in r.everything()
+    assert b"sk-other" not in r.everything()
+    assert b"+[redacted]" in r.patch
+
+
+# --- agents that fail, flood and misbehave -------------------------------
+
+def test_agent_failure(shop):
+    r = shop.run("plain", "echo working; echo 'quota exceeded' >&2; exit 3")
+    fails(r, "agent_failed", "status 3", "quota exceeded")
+    assert r.message == "working"
+
+
+def test_agent_killed_by_a_signal(shop):
+    fails(shop.run("plain", "kill -9 $$"), "agent_failed", "137")
+
+
+def test_unknown_agent(shop):
+    fails(shop.run("plain", "x", agent="nobody-here"), "agent_missing")
+
+
+def test_real_agent_that_is_not_installed(shop):
+    r = shop.run("plain", "x", agent="claude", agent_kind="cli")
+    fails(r, "agent_failed", "claude is not installed")
+
+
+@BOTH
+def test_agent_time_limit(shop, isolation):
+    r = shop.run("plain", "echo hi; trap '' TERM; sleep 60", agent_limit_s=1,
+                 isolation=isolation)
+    fails(r, "timeout", "The agent", "AGENT_TIMEOUT_S")
+    assert r.seconds < 8
+    assert not shop.leftovers()
+
+
+def test_life_of_the_sandbox_ends_all(shop):
+    r = shop.run("plain", "sleep 60", life_s=2)
+    fails(r, "timeout")
+    assert r.seconds < 10
+
+
+@BOTH
+def test_row57_escapes_are_ended(shop, isolation):
+    escape = ("(setsid sh -c 'exec >/dev/null 2>&1; sleep 300' &) ;"
+              "(setsid setsid sleep 301 &); nohup sleep 302 >/dev/null 2>&1 &"
+              "echo out")
+    r = shop.run("plain", escape, isolation=isolation)
+    assert r.outcome == "completed", r.error
+    assert r.seconds < 10
+    assert not shop.leftovers()
+    table = processes_text()
+    assert not any(b"sleep\x0030%d" % i in table for i in range(3))
+
+
+@BOTH
+def test_row57_fork_bomb(shop, isolation):
+    bomb = "f() { f | f & }; trap '' TERM; while :; do f; done"
+    r = shop.run("plain", bomb, agent_limit_s=2, processes=100,
+                 isolation=isolation)
+    assert r.failure in ("timeout", "agent_failed"), r.error
+    assert r.seconds < 30
+    assert not shop.leftovers()
+
+
+def test_row29_output_flood(shop):
+    r = shop.run("plain", "yes | head -c 1000000000; echo x >n",
+                 output_max_bytes=100000)
+    assert r.outcome == "completed", r.error
+    assert len(r.output) == 100000
+    assert len([e for e in r.events if e["kind"] == "truncated"]) == 1
+    assert (r.spool / "events.ndjson").stat().st_size < 300000
+    assert r.changed_files == ["n"]
+
+
+def test_row30_hostile_output(shop):
+    script = (r"printf 'a\000b\377\300\257\n';"
+              r"""printf '\n{"seq":3,"at":"2026-11-23 10:11:12.123456","""
+              r""""kind":"step","data":{}}\n';"""
+              "head -c 10000000 /dev/zero | tr '\\0' x; echo; echo end")
+    r = shop.run("plain", script, output_max_bytes=20 << 20)
+    assert r.outcome == "completed"
+    assert r.output.startswith("a\ufffdb\ufffd")
+    assert r.output.endswith("x\nend\n")
+    assert r.message.endswith("end")
+    assert len([e for e in r.events if e["kind"] == "step"]) == 8
+    assert [e["seq"] for e in r.events] == list(range(1, len(r.events) + 1))
+
+
+EVIL = "touch /tmp/owned $HOME/owned; echo OWNED"
+
+
+@BOTH
+def test_row58_git_configuration_is_not_obeyed(shop, isolation):
+    script = r"""
+echo changed >a.txt
+evil=$PWD/evil.sh; printf '#!/bin/sh\ntouch "%s/owned"; cat\n' "$HOME" >$evil
+chmod +x $evil
+for k in core.fsmonitor core.pager diff.external core.editor core.sshCommand \
+	filter.x.clean filter.x.smudge filter.x.process diff.x.textconv \
+	diff.x.command alias.add gpg.program core.askpass credential.helper; do
+	git config "$k" "$evil"; git config --global "$k" "$evil"
+done
+git config core.hooksPath "$PWD/hooks"; mkdir hooks
+git config commit.gpgsign true
+for h in pre-commit post-commit post-index-change prepare-commit-msg \
+	commit-msg fsmonitor-watchman post-checkout reference-transaction; do
+	cp $evil hooks/$h; mkdir -p .git/hooks; cp $evil .git/hooks/$h
+done
+echo '* filter=x diff=x' >.gitattributes
+mkdir -p .git/info; echo '* filter=x diff=x' >.git/info/attributes
+echo '*' >.git/info/exclude
+rm -f "$HOME/owned"
+"""
+    shop.run("plain", "true")
+    r = shop.run("plain", script + "sleep 0.1", isolation=isolation)
+    assert r.outcome == "completed", r.error
+    assert "a.txt" in r.changed_files
+    assert b"+changed" in r.patch
+    want = shop.tree_of_patch("plain", r.patch)
+    assert want
+    names = [p.name for p in shop.boxes.rglob("owned")]
+    assert not names and not os.path.exists("/tmp/owned")
+
+
+def test_row58_nothing_runs_while_collecting(shop):
+    """A hook that ran would be seen: it holds the collecting up."""
+    shop.repository("subs", "echo x >a")
+    work = shop.folder / "work" / "subs"
+    git("update-index", "--add", "--cacheinfo",
+        "160000,0123456789012345678901234567890123456789,m", cwd=work)
+    git("commit", "-q", "-m", "sub", cwd=work)
+    git("push", "-q", str(shop.bare("subs")), "main", cwd=work)
+    script = r"""
+printf '#!/bin/sh\nsleep 7\n' >$HOME/evil; chmod +x $HOME/evil
+for d in . m new; do
+	mkdir -p $d; [ -d $d/.git ] || git init -q $d
+	git -C $d config core.fsmonitor $HOME/evil
+	git -C $d config core.hooksPath $HOME/hooks
+	git -C $d config filter.x.clean $HOME/evil
+done
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=core.fsmonitor
+export GIT_CONFIG_VALUE_0=false
+for d in m new; do
+	echo z >$d/z
+	git -C $d -c user.name=a -c user.email=b -c core.hooksPath= add z
+	git -C $d -c user.name=a -c user.email=b -c core.hooksPath= commit -qm x
+	echo dirty >>$d/z
+done
+mkdir -p $HOME/hooks; cp $HOME/evil $HOME/hooks/post-index-change
+echo '* filter=x' >.gitattributes
+echo y >b
+"""
+    r = shop.run("subs", script)
+    assert r.outcome == "completed", r.error
+    assert r.metadata["timings_ms"]["collect"] < 5000
+    assert any("new" in text for text in r.texts("warning"))
+
+
+def test_row59_commits_of_the_agent(shop):
+    script = ("git config user.name a; git config user.email b;"
+              "echo 1 >c1; git add -A; git commit -qm one;"
+              "echo 2 >c2; git add -A; git commit -qm two;"
+              "git checkout -q --orphan lost; echo 3 >c3;"
+              "git commit -q --amend --allow-empty -m x || true; echo 4 >c4")
+    r = shop.run("plain", script)
+    assert r.outcome == "completed", r.error
+    assert sorted(r.changed_files) == ["c1", "c2", "c3", "c4"]
+    want = shop.tree_after("plain", "echo 1 >c1; echo 2 >c2; echo 3 >c3;"
+                                    "echo 4 >c4")
+    assert shop.tree_of_patch("plain", r.patch) == want
+
+
+def test_row59_reset_and_removed_git_folder(shop):
+    r = shop.run("plain", "rm -rf .git; echo 1 >n; git init -q .; echo 2 >m")
+    assert sorted(r.changed_files) == ["m", "n"]
+
+
+def test_row59_nested_repositories_are_reported(shop):
+    script = ("git init -q inner; echo x >inner/x; git init -q full;"
+              "cd full; echo y >y; git add y;"
+              "git -c user.name=a -c user.email=b commit -qm y; cd ..;"
+              "echo z >z")
+    r = shop.run("plain", script)
+    assert r.outcome == "completed", r.error
+    warnings = " ".join(r.texts("warning"))
+    assert "full" in warnings and "inner" in warnings
+    assert "z" in r.changed_files
+
+
+GONE = {
+    "removed": ("cd ..; rm -rf repo", "completed"),
+    "emptied": ("rm -rf ./* ./.git", "completed"),
+    "link": ("cd ..; mv repo x; ln -s x repo", "agent_failed"),
+    "link-out": ("cd ..; rm -rf repo; ln -s /etc repo", "agent_failed"),
+    "link-control": ("cd ..; rm -rf repo; ln -s /control/git repo",
+                     "agent_failed"),
+    "fifo": ("cd ..; rm -rf repo; mkfifo repo", "agent_failed"),
+    "file": ("cd ..; rm -rf repo; echo x >repo", "agent_failed"),
+    "workspace-link": ("cd $HOME; mv workspace w; ln -s w workspace",
+                       "agent_failed"),
+    "home-emptied": ("cd /; rm -rf $HOME/* $HOME/.[a-z]*", "completed"),
+    "unreadable": ("echo x >n; chmod 000 n; mkdir q; echo y >q/y;"
+                   "chmod 000 q", "completed"),
+    "pipes": ("mkfifo f; rm a.txt; mkfifo a.txt; echo x >n", "completed"),
+    "locked-folder": ("echo x >n; chmod 000 .", "completed"),
+    "index-lock": ("touch .git/index.lock; echo x >n", "completed"),
+    "git-is-file": ("rm -rf .git; echo 'gitdir: /control/git' >.git; echo x >n",
+                    "completed"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(GONE))
+def test_agent_breaks_its_folder(shop, case):
+    script, want = GONE[case]
+    r = shop.run("plain", script)
+    assert want in (r.outcome, r.failure), r.error
+    assert b"root:x:" not in r.everything().replace(b"+root:x:0:0:root:/:"
+                                                    b"/bin/false", b"")
+    if case in ("removed", "emptied", "home-emptied"):
+        assert sorted(r.changed_files) == ["a.txt", "d/b"]
+    if case == "unreadable":
+        assert sorted(r.changed_files) == ["n", "q/y"]
+    if case == "pipes":
+        assert sorted(r.changed_files) == ["a.txt", "n"]
+    assert not list(shop.boxes.iterdir())
+
+
+# --- limits --------------------------------------------------------------
+
+def test_too_many_files(shop):
+    r = shop.run("plain", "for i in $(seq 1 300); do echo $i >f$i; done",
+                 changed_files_max=200)
+    fails(r, "too_large", "200 files", "CHANGED_FILES_MAX")
+
+
+def test_files_at_the_limit(shop):
+    r = shop.run("plain", "for i in $(seq 1 200); do echo $i >f$i; done",
+                 changed_files_max=200)
+    assert r.outcome == "completed", r.error
+    assert len(r.changed_files) == 200
+
+
+def test_patch_too_large(shop):
+    r = shop.run("plain", "head -c 200000 /dev/urandom >blob",
+                 patch_max_bytes=100000)
+    fails(r, "too_large", "patch", "PATCH_MAX_BYTES")
+
+
+def test_file_limit_of_the_sandbox(shop):
+    r = shop.run("plain", "head -c 20000000 /dev/zero >z; stat -c %s z",
+                 file_mb=10)
+    assert "10485760" in r.output
+
+
+# --- cancelling, killing -------------------------------------------------
+
+@BOTH
+@pytest.mark.parametrize("polite", [True, False])
+def test_row41_cancel(shop, isolation, polite):
+    script = "echo ready; " + ("" if polite else "trap '' TERM;")
+    script += "while :; do sleep 0.2; done"
+    with shop.started("plain", script, isolation=isolation) as (p, spool):
+        wait_for(lambda: (spool / "events.ndjson").exists() and b"ready" in
+                 (spool / "events.ndjson").read_bytes())
+        began = time.monotonic()
+        p.send_signal(signal.SIGTERM)
+        assert p.wait(30) == 0
+        assert time.monotonic() - began < 2
+    result = json.loads((spool / "result.json").read_text())
+    assert result["outcome"] == "cancelled"
+    assert not shop.leftovers()
+    assert not list(shop.boxes.iterdir())
+
+
+def test_cancel_while_cloning(shop):
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"https://localhost:{deaf.getsockname()[1]}/"
+        with shop.started("plain", "true", clone_url=url + "x.git",
+                          origin_url=url) as (p, spool):
+            deaf.settimeout(20)
+            connection, _ = deaf.accept()
+            p.send_signal(signal.SIGTERM)
+            assert p.wait(5) == 0
+            connection.close()
+    assert json.loads((spool / "result.json").read_text())["outcome"] == \
+        "cancelled"
+
+
+def test_row23_killed_runner_takes_all_with_it(shop):
+    script = ("echo ready; (setsid sleep 311 &); setsid setsid sleep 312 &"
+              "sleep 313")
+    with shop.started("plain", script) as (p, spool):
+        wait_for(lambda: (spool / "events.ndjson").exists() and b"ready" in
+                 (spool / "events.ndjson").read_bytes())
+        p.kill()
+        p.wait()
+        wait_for(lambda: b"sleep\x0031" not in processes_text(), 5)
+    assert not (spool / "result.json").exists()
+    subprocess.run(["rm", "-rf", str(shop.boxes)], check=True)
+    shop.boxes.mkdir(mode=0o711)
+    shop.boxes.chmod(0o711)
+
+
+def test_lock_file_names_the_runner(shop):
+    with shop.started("plain", "sleep 30") as (p, spool):
+        wait_for(lambda: (spool / "lock").exists() and
+                 (spool / "lock").read_text().endswith("\n"))
+        pid, start = (spool / "lock").read_text().split()
+        assert int(pid) == p.pid
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            assert f.read().rsplit(")", 1)[1].split()[19] == start
+        p.terminate()
+        assert p.wait(10) == 0
+
+
+def test_a_second_run_in_the_same_spool_does_nothing(shop):
+    r = shop.run("plain", "echo x >n")
+    before = r.everything()
+    done = subprocess.run(
+        [os.environ.get("TASKMILL_BIN"), "run", "--spec",
+         str(r.spool / "spec.json"), "--spool", str(r.spool)],
+        check=False, capture_output=True)
+    assert done.returncode == 0
+    assert r.everything()[:len(before)] == before
+
+
+# --- what an agent can see -----------------------------------------------
+
+def test_the_agent_sees_nothing_of_the_host(shop):
+    marker = shop.folder / "host-secret"
+    marker.write_text("HOSTSECRET")
+    marker.chmod(0o644)
+    script = f"""
+cat {marker}; cat {shop.boxes}/*/control/*; ls /control
+ls /root /home /var /run /srv /opt /work 2>/dev/null
+echo procs=$(ls /proc | grep -c '^[0-9]')
+cat /etc/shadow /etc/machine-id
+id; hostname; echo env=$(env | wc -l)
+touch /usr/x /etc/x /x /dev/x && echo WROTE
+unshare -U true && echo NESTED
+mount -t tmpfs x /tmp && echo MOUNTED
+ls -l /proc/self/fd; ls /sys /proc/sys/kernel 2>/dev/null | head -3
+true
+"""
+    r = shop.run("plain", script)
+    out = r.output
+    assert r.outcome == "completed", r.error
+    assert "HOSTSECRET" not in out and "git" not in out.split("procs=")[0] \
+        .replace("/control", "")
+    assert "WROTE" not in out and "NESTED" not in out and "MOUNTED" not in out
+    assert "uid=1000(user)" in out and "\nsandbox\n" in out
+    assert int(out.split("procs=")[1].split()[0]) < 10
+    assert "seccomp" not in out
+
+
+def test_network_of_an_agent(shop):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        script = (f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}' && echo OPEN;"
+                  "test -e /etc/resolv.conf && echo RESOLV; true")
+        assert "OPEN" not in shop.run("plain", script).output
+        r = shop.run("plain", script, agent="netshell", agent_network=False)
+        assert "OPEN" not in r.output and "RESOLV" not in r.output
+        r = shop.run("plain", script, agent="netshell")
+        assert "OPEN" in r.output
+
+
+# --- what a runner costs -------------------------------------------------
+
+def test_memory_of_a_runner(shop):
+    if "san" in os.environ.get("TASKMILL_BIN", ""):
+        pytest.skip("sanitizers take memory of their own")
+    with shop.started("plain", "echo ready; sleep 30") as (p, spool):
+        wait_for(lambda: (spool / "events.ndjson").exists() and b"ready" in
+                 (spool / "events.ndjson").read_bytes())
+        with open(f"/proc/{p.pid}/smaps_rollup", encoding="ascii") as f:
+            pss = [line for line in f if line.startswith("Pss:")][0]
+        assert int(pss.split()[1]) < 4096, pss
+        p.terminate()
+        p.wait(10)
