@@ -166,22 +166,15 @@ def test_the_spawner_is_started_again(engine):
     reaper = engine.reaper()
     engine.wait_status(engine.new_task("lines 1"))
 
-    def spawner():
-        for pid in engine.processes():
-            line = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-            if b"\0spawner\0" in line and os.path.exists(f"/proc/{pid}") and \
-                    parent(pid) == reaper.pid:
-                return pid
-        return None
-    os.kill(wait_for(spawner, 10, "the spawner"), signal.SIGKILL)
+    children = pathlib.Path(
+        f"/proc/{reaper.pid}/task/{reaper.pid}/children")
+    spawner = int(children.read_text().split()[0])
+    assert b"\0spawner\0" in pathlib.Path(
+        f"/proc/{spawner}/cmdline").read_bytes()
+    os.kill(spawner, signal.SIGKILL)
     task = engine.new_task("lines 1")
     assert engine.wait_status(task) == "completed"
     invariants.all_hold(engine, task)
-
-
-def parent(pid):
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
-        return int(f.read().rpartition(")")[2].split()[1])
 
 
 def test_repository_that_is_not_allowed_fails_clearly(engine):
@@ -282,6 +275,8 @@ def test_after_a_reboot_its_own_rows_come_back_at_once(engine):
     for pid in (runner, engine.runner(bare)):
         os.kill(pid, signal.SIGKILL)
     shutil.rmtree(engine.state / "spool" / f"{bare}.1")
+    for workspace in (engine.state / "box").glob(f"{bare}.1.*"):
+        shutil.rmtree(workspace)
     engine.sql("UPDATE machines SET seen_at = seen_at - INTERVAL 1 HOUR")
     engine.reaper(env={"TASKMILL_TEST_BOOT": "two"})
     for lost in (task, bare):
