@@ -83,7 +83,10 @@ struct db_done {
 	uint64_t insert_id; /* AUTO_INCREMENT or LAST_INSERT_ID(expr) */
 };
 
-/* A statement without rows. done may be NULL. */
+/*
+ * A statement without rows. done may be NULL. ERR_RETRY outside a transaction
+ * may mean that it was done and only the answer was lost.
+ */
 int db_exec(struct db *db, const char *sql, const struct db_arg *args, size_t n,
     struct db_done *done, struct err *e) MUST_CHECK;
 

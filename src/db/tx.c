@@ -87,19 +87,40 @@ roll_back(struct db *db)
 		db_disconnect(db);
 }
 
-/* The COMMIT's answer was lost: asks, on a new connection (C4). */
+/*
+ * Asks once. On a cluster the new connection may be to another node, which
+ * first has to catch up (G5).
+ */
+static int
+look(struct db *db, const struct db_tx *tx, struct err *e)
+{
+	static const char on[] = "SET SESSION wsrep_sync_wait=1";
+	static const char off[] = "SET SESSION wsrep_sync_wait=0";
+	struct err ignored = { 0 };
+	int found;
+
+	if (db_text_exec(db, on, sizeof(on) - 1, e) == -1)
+		return -1;
+	found = tx->committed(db, tx->ctx, e);
+	/* A connection that stays slow is of no use; the next one is not. */
+	if (db_text_exec(db, off, sizeof(off) - 1, &ignored) == -1)
+		db_disconnect(db);
+	return found;
+}
+
+/* The COMMIT's answer was lost: finds out on a new connection (C4). */
 static int
 find_out(struct db *db, const struct db_tx *tx, struct err *e)
 {
 	struct err why = { 0 };
 	int found = -1;
 
-	for (unsigned int look = 1; look <= LOOKS_MAX; look++) {
-		found = tx->committed(db, tx->ctx, &why);
+	for (unsigned int looks = 1; looks <= LOOKS_MAX; looks++) {
+		found = look(db, tx, &why);
 		if (found != -1 || why.kind != ERR_RETRY)
 			break;
-		if (look < LOOKS_MAX)
-			pause_ms(200 * look, 600 * look);
+		if (looks < LOOKS_MAX)
+			pause_ms(200 * looks, 600 * looks);
 	}
 	if (found == 1)
 		return 0;

@@ -19,6 +19,16 @@ struct db *db;
 
 static pid_t main_pid; /* of the process that runs the tests */
 
+char test_user[37];
+
+/* clang-format off */
+const struct event_new test_lines[3] = {
+	{ 1, "step", "2026-11-23 10:11:12.000001", "{\"a\":1}", 7 },
+	{ 2, "output", "2026-11-23 10:11:13.000000", "{\"b\":2}", 7 },
+	{ 3, "output", "2026-11-23 10:11:14.000000", "{\"c\":3}", 7 },
+};
+/* clang-format on */
+
 const struct task_result small_result = {
 	.outcome = TASK_COMPLETED,
 	.commit_hash = "0123456789abcdef0123456789abcdef01234567",
@@ -206,4 +216,31 @@ fixture_down(void **state)
 	db_close(db);
 	db = NULL;
 	return 0;
+}
+
+int64_t
+test_one_task(void)
+{
+	clean();
+	make_user(test_user);
+	return start_task(test_user);
+}
+
+void
+test_expect_ended(const char *status)
+{
+	char text[300];
+
+	(void)snprintf(text, sizeof(text),
+	    "SELECT COUNT(*) FROM tasks WHERE status = '%s'"
+	    " AND completed_at IS NOT NULL",
+	    status);
+	assert_true(number(text) == 1);
+	assert_true(number("SELECT COUNT(*) FROM task_queue") == 0);
+	assert_true(number("SELECT COUNT(*) FROM task_secrets") == 0);
+	assert_true(number("SELECT COUNT(*) FROM task_events"
+			   " WHERE kind = 'end'") == 1);
+	assert_true(number("SELECT kind = 'end' FROM task_events"
+			   " ORDER BY seq DESC LIMIT 1") == 1);
+	assert_true(number("SELECT MAX(seq) = COUNT(*) FROM task_events") == 1);
 }

@@ -56,6 +56,19 @@ struct hold claim_one(const char *owner);
 /* What a completed attempt brings: a small diff, patch and message. */
 extern const struct task_result small_result;
 
+/* Spool lines 1 to 3. */
+extern const struct event_new test_lines[3];
+
+/* An empty queue but for one task of a new user, test_user. */
+extern char test_user[37];
+int64_t test_one_task(void);
+
+/*
+ * The one task has ended like this: no secret and no queue row is left, one
+ * "end" event, the last, and no gap before it.
+ */
+void test_expect_ended(const char *status);
+
 int fixture_up(void **state);
 int fixture_down(void **state);
 
@@ -64,6 +77,10 @@ int run_db_tests(void);
 int run_migrate_tests(void);
 int run_task_tests(void);
 int run_queue_tests(void);
+int run_result_tests(void);
+int run_fault_tests(void);
+int run_tx_tests(void);
+int run_state_tests(void);
 int run_user_tests(void);
 int run_plan_tests(void);
 int run_lost_tests(void);

@@ -8,12 +8,16 @@ test_store_SOURCES = \
 	tests/unit/store/fixture.h \
 	tests/unit/store/test_crowd.c \
 	tests/unit/store/test_db.c \
+	tests/unit/store/test_fault.c \
 	tests/unit/store/test_lost.c \
 	tests/unit/store/test_migrate.c \
 	tests/unit/store/test_plan.c \
 	tests/unit/store/test_queue.c \
+	tests/unit/store/test_result.c \
+	tests/unit/store/test_state.c \
 	tests/unit/store/test_store.c \
 	tests/unit/store/test_task.c \
+	tests/unit/store/test_tx.c \
 	tests/unit/store/test_user.c
 test_store_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DTEST_SQL_DIR='"$(abs_top_srcdir)/sql"' \

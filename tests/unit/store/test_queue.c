@@ -3,49 +3,9 @@
 #include <string.h>
 
 #include "fixture.h"
-#include "store/machine.h"
 
 #define MACHINE_2 "aaaaaaaa-0000-4000-8000-000000000002"
 #define MIB (1024UL * 1024)
-
-/* clang-format off */
-static const struct event_new lines[] = {
-	{ 1, "step", "2026-11-23 10:11:12.000001", "{\"a\":1}", 7 },
-	{ 2, "output", "2026-11-23 10:11:13.000000", "{\"b\":2}", 7 },
-	{ 3, "output", "2026-11-23 10:11:14.000000", "{\"c\":3}", 7 },
-};
-/* clang-format on */
-
-static char user[37];
-
-/* An empty queue but for one task of a new user. */
-static int64_t
-one_task(void)
-{
-	clean();
-	make_user(user);
-	return start_task(user);
-}
-
-/* No secret, lock or queue row is left; one "end" event, the last; no gaps. */
-static void
-expect_ended(const char *status)
-{
-	char text[300];
-
-	(void)snprintf(text, sizeof(text),
-	    "SELECT COUNT(*) FROM tasks WHERE status = '%s'"
-	    " AND completed_at IS NOT NULL",
-	    status);
-	assert_true(number(text) == 1);
-	assert_true(number("SELECT COUNT(*) FROM task_queue") == 0);
-	assert_true(number("SELECT COUNT(*) FROM task_secrets") == 0);
-	assert_true(number("SELECT COUNT(*) FROM task_events"
-			   " WHERE kind = 'end'") == 1);
-	assert_true(number("SELECT kind = 'end' FROM task_events"
-			   " ORDER BY seq DESC LIMIT 1") == 1);
-	assert_true(number("SELECT MAX(seq) = COUNT(*) FROM task_events") == 1);
-}
 
 static void
 a_task_goes_from_start_to_completed(void **state)
@@ -57,21 +17,21 @@ a_task_goes_from_start_to_completed(void **state)
 	struct hold h;
 
 	(void)state;
-	(void)one_task();
+	(void)test_one_task();
 	h = claim_one(OWNER);
 	assert_int_equal(h.attempt, 1);
 	ok(queue_renew(db, OWNER, &h, 60, &hs, &e));
 	assert_int_equal(hs, HOLD_OURS);
-	ok(queue_ship(db, &h, 60, lines, 1, &shipped, &e));
+	ok(queue_ship(db, &h, 60, test_lines, 1, &shipped, &e));
 	ok(queue_ship(db, &h, 60, NULL, 0, &shipped, &e));
-	ok(queue_ship(db, &h, 60, lines + 1, 1, &shipped, &e));
+	ok(queue_ship(db, &h, 60, test_lines + 1, 1, &shipped, &e));
 	assert_true(shipped == 2);
 	ok(queue_shipped(db, &h, &shipped, &e));
 	assert_true(shipped == 2);
-	ok(queue_complete(db, &h, lines + 2, 1, shipped, &small_result, &final,
-	    &e));
+	ok(queue_complete(db, &h, test_lines + 2, 1, shipped, &small_result,
+	    &final, &e));
 	assert_int_equal(final, TASK_COMPLETED);
-	expect_ended("completed");
+	test_expect_ended("completed");
 	assert_true(number("SELECT COUNT(*) FROM task_events") == 6);
 	assert_true(number("SELECT spool_seq = 2 AND attempt = 1 AND kind ="
 			   " 'output' AND data = '{\"b\":2}' FROM task_events"
@@ -91,11 +51,11 @@ a_claim_hands_over_all_that_a_run_needs(void **state)
 	int64_t id;
 
 	(void)state;
-	id = one_task();
+	id = test_one_task();
 	assert_int_equal(queue_claim(db, OWNER, &limits, &c, &e), 1);
 	for (int i = 0; i < 2; i++) {
 		assert_true(c.hold.task_id == id);
-		assert_string_equal(c.user_id, user);
+		assert_string_equal(c.user_id, test_user);
 		assert_string_equal(c.prompt, "Write a file");
 		assert_string_equal(c.repo_url, "https://github.com/a/b");
 		assert_string_equal(c.branch, "main");
@@ -128,12 +88,13 @@ a_superseded_attempt_can_do_nothing(void **state)
 	struct claim c;
 
 	(void)state;
-	(void)one_task();
+	(void)test_one_task();
 	old = claim_one(OWNER);
 	ok(queue_give_back(db, &old, 0, true, "was lost", &e));
 	new = claim_one(OWNER_2);
 	assert_int_equal(new.attempt, 2);
-	assert_int_equal(queue_ship(db, &old, 60, lines, 1, &shipped, &e), -1);
+	assert_int_equal(queue_ship(db, &old, 60, test_lines, 1, &shipped, &e),
+	    -1);
 	assert_int_equal(e.kind, ERR_CONFLICT);
 	assert_true(shipped == 0);
 	assert_int_equal(
@@ -157,9 +118,10 @@ a_superseded_attempt_can_do_nothing(void **state)
 	    queue_complete(db, &new, NULL, 0, 0, &small_result, &final, &e),
 	    -1);
 	assert_int_equal(e.kind, ERR_CONFLICT);
-	assert_int_equal(queue_ship(db, &new, 60, lines, 1, &shipped, &e), -1);
+	assert_int_equal(queue_ship(db, &new, 60, test_lines, 1, &shipped, &e),
+	    -1);
 	assert_int_equal(e.kind, ERR_CONFLICT);
-	expect_ended("completed");
+	test_expect_ended("completed");
 	assert_true(number("SELECT GROUP_CONCAT(outcome ORDER BY attempt) ="
 			   " 'lost,completed' FROM task_attempts") == 1);
 }
@@ -173,17 +135,19 @@ spool_lines_must_follow_what_was_shipped(void **state)
 	struct hold h;
 
 	(void)state;
-	(void)one_task();
+	(void)test_one_task();
 	h = claim_one(OWNER);
-	assert_int_equal(queue_ship(db, &h, 60, lines + 1, 1, &shipped, &e),
+	assert_int_equal(
+	    queue_ship(db, &h, 60, test_lines + 1, 1, &shipped, &e), -1);
+	assert_int_equal(e.kind, ERR_INVALID);
+	ok(queue_ship(db, &h, 60, test_lines, 1, &shipped, &e));
+	shipped = 0;
+	assert_int_equal(queue_ship(db, &h, 60, test_lines, 1, &shipped, &e),
 	    -1);
 	assert_int_equal(e.kind, ERR_INVALID);
-	ok(queue_ship(db, &h, 60, lines, 1, &shipped, &e));
-	shipped = 0;
-	assert_int_equal(queue_ship(db, &h, 60, lines, 1, &shipped, &e), -1);
-	assert_int_equal(e.kind, ERR_INVALID);
 	assert_int_equal(
-	    queue_complete(db, &h, lines, 1, 0, &small_result, &final, &e), -1);
+	    queue_complete(db, &h, test_lines, 1, 0, &small_result, &final, &e),
+	    -1);
 	assert_int_equal(e.kind, ERR_INVALID);
 	assert_true(number("SELECT last_seq FROM task_queue") == 3);
 	assert_true(number("SELECT COUNT(*) FROM task_events") == 3);
@@ -203,14 +167,14 @@ many_lines_arrive_in_order(void **state)
 	struct hold h;
 
 	(void)state;
-	(void)one_task();
+	(void)test_one_task();
 	h = claim_one(OWNER);
 	assert_non_null(big);
 	memset(big, ' ', MIB);
 	big[0] = '{';
 	big[MIB - 1] = '}';
 	for (int i = 0; i < N; i++) {
-		many[i] = lines[0];
+		many[i] = test_lines[0];
 		many[i].spool_seq = (uint64_t)i + 1;
 		if (i == 40) {
 			many[i].data = big;
@@ -227,172 +191,6 @@ many_lines_arrive_in_order(void **state)
 }
 
 static void
-a_wish_to_cancel_wins_over_any_outcome(void **state)
-{
-	static const enum task_state outcomes[] = { TASK_COMPLETED, TASK_FAILED,
-		TASK_CANCELLED };
-	struct task_result r = small_result;
-	enum task_state now, final;
-	enum hold_state hs;
-	struct err e = { 0 };
-	struct hold h;
-	int64_t id;
-
-	(void)state;
-	r.error = "text";
-	for (int i = 0; i < 3; i++) {
-		id = one_task();
-		h = claim_one(OWNER);
-		ok(task_cancel(db, user, id, &now, &e));
-		assert_int_equal(now, TASK_RUNNING);
-		ok(queue_renew(db, OWNER, &h, 60, &hs, &e));
-		assert_int_equal(hs, HOLD_CANCEL);
-		r.outcome = outcomes[i];
-		ok(queue_complete(db, &h, lines, 1, 0, &r, &final, &e));
-		assert_int_equal(final, TASK_CANCELLED);
-		expect_ended("cancelled");
-		assert_true(number("SELECT git_patch IS NULL AND failure_code"
-				   " IS NULL FROM tasks") == 1);
-	}
-	id = one_task();
-	h = claim_one(OWNER);
-	ok(task_cancel(db, user, id, &now, &e));
-	ok(queue_give_back(db, &h, 0, true, "was lost", &e));
-	expect_ended("cancelled");
-}
-
-static void
-a_failure_leaves_the_result_columns_alone(void **state)
-{
-	struct task_result r = small_result;
-	enum task_state final;
-	struct err e = { 0 };
-	struct hold h;
-
-	(void)state;
-	(void)one_task();
-	h = claim_one(OWNER);
-	r.outcome = TASK_FAILED;
-	r.failure = FAILURE_TIMEOUT;
-	r.error = "The agent took longer than 300 s";
-	ok(queue_complete(db, &h, NULL, 0, 0, &r, &final, &e));
-	expect_ended("failed");
-	assert_true(number("SELECT error LIKE '%300 s' AND failure_code ="
-			   " 'timeout' AND git_diff IS NULL AND commit_hash IS"
-			   " NULL AND changed_files = '[]' AND"
-			   " JSON_LENGTH(chat_messages) = 1 FROM tasks") == 1);
-	assert_true(number("SELECT JSON_VALUE(data, '$.failure') = 'timeout'"
-			   " FROM task_events WHERE kind = 'end'") == 1);
-}
-
-static void
-a_run_without_changes_is_completed_and_empty(void **state)
-{
-	const struct task_result r = { .outcome = TASK_COMPLETED,
-		.changed_files = "[]",
-		.changed_files_len = 2 };
-	enum task_state final;
-	struct err e = { 0 };
-	struct hold h;
-
-	(void)state;
-	(void)one_task();
-	h = claim_one(OWNER);
-	ok(queue_complete(db, &h, NULL, 0, 0, &r, &final, &e));
-	expect_ended("completed");
-	assert_true(number("SELECT commit_hash IS NULL AND git_diff = '' AND"
-			   " git_patch = '' AND patch_bytes = 0 AND"
-			   " JSON_LENGTH(chat_messages) = 1 AND"
-			   " execution_metadata = '{}' FROM tasks") == 1);
-}
-
-static void
-a_result_that_no_table_takes_is_refused_at_once(void **state)
-{
-	struct task_result bad[4];
-	enum task_state final;
-	struct err e = { 0 };
-	struct hold h;
-
-	(void)state;
-	(void)one_task();
-	h = claim_one(OWNER);
-	for (int i = 0; i < 4; i++)
-		bad[i] = small_result;
-	bad[0].git_diff = "\xff";
-	bad[0].git_diff_len = 1;
-	bad[1].metadata = "{";
-	bad[1].metadata_len = 1;
-	bad[2].outcome = TASK_PENDING;
-	bad[3].message = "\xed\xa0\x80";
-	bad[3].message_len = 3;
-	for (int i = 0; i < 4; i++) {
-		assert_int_equal(
-		    queue_complete(db, &h, NULL, 0, 0, &bad[i], &final, &e),
-		    -1);
-		assert_int_equal(e.kind, ERR_INVALID);
-	}
-	ok(queue_complete(db, &h, NULL, 0, 0, &small_result, &final, &e));
-}
-
-/* Fault row 68. The server's limit is 64 MiB. */
-static void
-a_result_over_the_packet_is_cut_or_fails_clearly(void **state)
-{
-	size_t len = 70 * MIB;
-	char *big = malloc(len);
-	struct task_result r = small_result;
-	unsigned int before;
-	enum task_state final;
-	struct err e = { 0 };
-	struct hold h;
-
-	(void)state;
-	assert_non_null(big);
-	memset(big, 'x', len);
-	for (size_t i = 79; i < len; i += 80)
-		big[i] = '\n';
-	(void)one_task();
-	h = claim_one(OWNER);
-	before = db_generation(db);
-	r.git_diff = r.message = big;
-	r.git_diff_len = r.message_len = len;
-	ok(queue_complete(db, &h, lines, 1, 0, &r, &final, &e));
-	assert_int_equal(final, TASK_COMPLETED);
-	expect_ended("completed");
-	assert_true(number("SELECT LENGTH(git_diff) BETWEEN 63 << 20 AND"
-			   " 64 << 20 AND git_diff LIKE '%x\n[diff cut here:"
-			   " % of 73400320 bytes]\n' FROM tasks") == 1);
-	assert_true(number("SELECT JSON_LENGTH(chat_messages) = 2 AND"
-			   " JSON_VALID(chat_messages) AND chat_messages LIKE"
-			   " '%[cut here]\"%' FROM tasks") == 1);
-
-	(void)one_task();
-	h = claim_one(OWNER);
-	r = small_result;
-	r.git_patch = big;
-	r.git_patch_len = len;
-	ok(queue_complete(db, &h, NULL, 0, 0, &r, &final, &e));
-	assert_int_equal(final, TASK_FAILED);
-	expect_ended("failed");
-	assert_true(number("SELECT failure_code = 'too_large' AND error LIKE"
-			   " 'The patch is larger than%' AND git_patch IS NULL"
-			   " FROM tasks") == 1);
-
-	/* A patch of what the limits allow, and a diff like it, go in. */
-	(void)one_task();
-	h = claim_one(OWNER);
-	r.git_patch_len = r.git_diff_len = 50 * MIB;
-	r.git_diff = big;
-	ok(queue_complete(db, &h, NULL, 0, 0, &r, &final, &e));
-	assert_int_equal(final, TASK_COMPLETED);
-	assert_true(number("SELECT LENGTH(git_patch) = 50 << 20 AND"
-			   " LENGTH(git_diff) = 50 << 20 FROM tasks") == 1);
-	assert_int_equal(db_generation(db), before);
-	free(big);
-}
-
-static void
 give_back_waits_and_counts_as_told(void **state)
 {
 	struct err e = { 0 };
@@ -401,7 +199,7 @@ give_back_waits_and_counts_as_told(void **state)
 	const struct claim_limits limits = { 1, 60 };
 
 	(void)state;
-	(void)one_task();
+	(void)test_one_task();
 	h = claim_one(OWNER);
 	ok(queue_give_back(db, &h, 3600000, false, "the \"disk\" was full",
 	    &e));
@@ -437,7 +235,7 @@ a_sweep_takes_only_what_is_overdue_and_elsewhere(void **state)
 	unsigned int taken;
 
 	(void)state;
-	(void)one_task();
+	(void)test_one_task();
 	(void)claim_one(OWNER);
 	ok(queue_sweep(db, &theirs, &taken, &e));
 	assert_int_equal(taken, 0);
@@ -456,7 +254,7 @@ a_sweep_takes_only_what_is_overdue_and_elsewhere(void **state)
 		ok(queue_sweep(db, &theirs, &taken, &e));
 		assert_int_equal(taken, 1);
 	}
-	expect_ended("failed");
+	test_expect_ended("failed");
 	assert_true(number("SELECT failure_code = 'sandbox_lost' AND error"
 			   " LIKE '%3 times%' FROM tasks") == 1);
 }
@@ -471,13 +269,13 @@ a_sweep_ends_what_was_to_be_cancelled(void **state)
 	int64_t id;
 
 	(void)state;
-	id = one_task();
+	id = test_one_task();
 	(void)claim_one(OWNER);
-	ok(task_cancel(db, user, id, &now, &e));
+	ok(task_cancel(db, test_user, id, &now, &e));
 	overdue();
 	ok(queue_sweep(db, &s, &taken, &e));
 	assert_int_equal(taken, 1);
-	expect_ended("cancelled");
+	test_expect_ended("cancelled");
 }
 
 static void
@@ -488,9 +286,9 @@ a_sweep_takes_twenty_at_most(void **state)
 	unsigned int taken;
 
 	(void)state;
-	(void)one_task();
+	(void)test_one_task();
 	for (int i = 1; i < 25; i++)
-		(void)start_task(user);
+		(void)start_task(test_user);
 	for (int i = 0; i < 25; i++)
 		(void)claim_one(OWNER);
 	overdue();
@@ -513,7 +311,7 @@ who_was_swept_comes_back_if_nobody_claimed(void **state)
 	struct hold h;
 
 	(void)state;
-	(void)one_task();
+	(void)test_one_task();
 	h = claim_one(OWNER);
 	for (int i = 0; i < 3; i++) {
 		overdue();
@@ -527,7 +325,7 @@ who_was_swept_comes_back_if_nobody_claimed(void **state)
 			ok(queue_renew(db, OWNER, &h, 60, &hs, &e));
 			assert_int_equal(hs, HOLD_OURS);
 		} else {
-			ok(queue_ship(db, &h, 60, lines, 1, &shipped, &e));
+			ok(queue_ship(db, &h, 60, test_lines, 1, &shipped, &e));
 		}
 		assert_true(number("SELECT state = 'running' AND tries = 0 AND"
 				   " attempt = 1 AND owner = '" OWNER "' AND"
@@ -536,9 +334,9 @@ who_was_swept_comes_back_if_nobody_claimed(void **state)
 		assert_true(
 		    number("SELECT status = 'running' FROM tasks") == 1);
 	}
-	ok(queue_complete(db, &h, lines + 1, 1, shipped, &small_result, &final,
-	    &e));
-	expect_ended("completed");
+	ok(queue_complete(db, &h, test_lines + 1, 1, shipped, &small_result,
+	    &final, &e));
+	test_expect_ended("completed");
 	assert_true(number("SELECT COUNT(*) = 1 AND MAX(outcome) ="
 			   " 'completed' FROM task_attempts") == 1);
 }
@@ -571,14 +369,14 @@ an_owner_finds_his_own_and_those_of_his_past(void **state)
 	int64_t id;
 
 	(void)state;
-	id = one_task();
+	id = test_one_task();
 	for (int i = 0; i < 3; i++)
-		(void)start_task(user);
+		(void)start_task(test_user);
 	(void)claim_one(MACHINE_2 ":boot-0");
 	(void)claim_one(OWNER_2);
 	(void)claim_one(OWNER_2);
 	(void)claim_one(OWNER);
-	ok(task_cancel(db, user, id, &st, &e));
+	ok(task_cancel(db, test_user, id, &st, &e));
 	ok(queue_owned(db, OWNER_2, note_hold, &now, &e));
 	assert_int_equal(now.n, 2);
 	assert_int_equal(now.cancelled, 0);
@@ -603,8 +401,8 @@ tasks_of_deleted_users_vanish_quietly(void **state)
 	struct hold h;
 
 	(void)state;
-	(void)one_task();
-	(void)start_task(user);
+	(void)test_one_task();
+	(void)start_task(test_user);
 	h = claim_one(OWNER);
 	sql("DELETE FROM users");
 	assert_int_equal(queue_claim(db, OWNER, &limits, &c, &e), 0);
@@ -620,9 +418,9 @@ counts_and_expiry(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	(void)one_task();
-	(void)start_task(user);
-	(void)start_task(user);
+	(void)test_one_task();
+	(void)start_task(test_user);
+	(void)start_task(test_user);
 	(void)claim_one(OWNER);
 	sql("UPDATE task_queue SET run_at = run_at - INTERVAL 100 SECOND"
 	    " WHERE state = 'pending'");
@@ -642,68 +440,6 @@ counts_and_expiry(void **state)
 	    c.pending == 0 && c.running == 0 && c.oldest_pending_s == 0);
 }
 
-static void
-machines_beat_and_copies_are_noticed(void **state)
-{
-	struct err e = { 0 };
-	double age;
-
-	(void)state;
-	clean();
-	ok(machine_age_s(db, &age, &e));
-	assert_true(age < 0);
-	assert_int_equal(machine_beat(db, MACHINE_2, &e), -1);
-	assert_int_equal(e.kind, ERR_ABSENT);
-	ok(machine_register(db, MACHINE_2, "boot-1", 30, &e));
-	ok(machine_register(db, MACHINE_2, "boot-1", 30, &e));
-	assert_int_equal(machine_register(db, MACHINE_2, "boot-2", 30, &e), -1);
-	assert_int_equal(e.kind, ERR_CONFLICT);
-	sql("UPDATE machines SET seen_at = seen_at - INTERVAL 40 SECOND");
-	ok(machine_age_s(db, &age, &e));
-	assert_true(age >= 40 && age < 60);
-	ok(machine_register(db, MACHINE_2, "boot-2", 30, &e));
-	ok(machine_beat(db, MACHINE_2, &e));
-	ok(machine_age_s(db, &age, &e));
-	assert_true(age >= 0 && age < 5);
-}
-
-/* Every pair, not a sample: what is not in this list is forbidden. */
-static void
-moves_are_exactly_these(void **state)
-{
-	/* clang-format off */
-	static const struct {
-		enum task_state from, to;
-	} allowed[] = {
-		{ TASK_PENDING, TASK_RUNNING },
-		{ TASK_PENDING, TASK_COMPLETED }, /* a late result */
-		{ TASK_PENDING, TASK_FAILED },
-		{ TASK_PENDING, TASK_CANCELLED },
-		{ TASK_RUNNING, TASK_PENDING }, /* its attempt was lost */
-		{ TASK_RUNNING, TASK_COMPLETED },
-		{ TASK_RUNNING, TASK_FAILED },
-		{ TASK_RUNNING, TASK_CANCELLED },
-	};
-	/* clang-format on */
-
-	(void)state;
-	for (unsigned int f = 0; f <= TASK_STATE_N; f++) {
-		assert_int_equal(task_state_of(task_state_name(f)), f);
-		for (unsigned int t = 0; t <= TASK_STATE_N; t++) {
-			bool want = false;
-
-			for (size_t i = 0;
-			     i < sizeof(allowed) / sizeof(allowed[0]); i++)
-				if (allowed[i].from == f && allowed[i].to == t)
-					want = true;
-			assert_int_equal(task_state_can(f, t), want);
-		}
-	}
-	for (unsigned int f = 0; f < FAILURE_N; f++)
-		assert_int_equal(failure_of(failure_name(f)), f);
-	assert_int_equal(failure_of("nonsense"), FAILURE_INTERNAL);
-}
-
 int
 run_queue_tests(void)
 {
@@ -713,13 +449,6 @@ run_queue_tests(void)
 		cmocka_unit_test(a_superseded_attempt_can_do_nothing),
 		cmocka_unit_test(spool_lines_must_follow_what_was_shipped),
 		cmocka_unit_test(many_lines_arrive_in_order),
-		cmocka_unit_test(a_wish_to_cancel_wins_over_any_outcome),
-		cmocka_unit_test(a_failure_leaves_the_result_columns_alone),
-		cmocka_unit_test(a_run_without_changes_is_completed_and_empty),
-		cmocka_unit_test(
-		    a_result_that_no_table_takes_is_refused_at_once),
-		cmocka_unit_test(
-		    a_result_over_the_packet_is_cut_or_fails_clearly),
 		cmocka_unit_test(give_back_waits_and_counts_as_told),
 		cmocka_unit_test(
 		    a_sweep_takes_only_what_is_overdue_and_elsewhere),
@@ -729,8 +458,6 @@ run_queue_tests(void)
 		cmocka_unit_test(an_owner_finds_his_own_and_those_of_his_past),
 		cmocka_unit_test(tasks_of_deleted_users_vanish_quietly),
 		cmocka_unit_test(counts_and_expiry),
-		cmocka_unit_test(machines_beat_and_copies_are_noticed),
-		cmocka_unit_test(moves_are_exactly_these),
 	};
 
 	return cmocka_run_group_tests_name("queue", tests, fixture_up,

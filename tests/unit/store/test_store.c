@@ -22,11 +22,15 @@ main(void)
 		return SKIPPED;
 	}
 	failed += run_db_tests();
+	failed += run_tx_tests();
 	failed += run_migrate_tests();
 	failed += run_task_tests();
 	failed += run_queue_tests();
+	failed += run_result_tests();
+	failed += run_state_tests();
 	failed += run_user_tests();
 	failed += run_crowd_tests();
+	failed += run_fault_tests();
 	failed += run_lost_tests();
 	failed += run_plan_tests();
 	return failed == 0 ? 0 : 1;

@@ -1,0 +1,78 @@
+#include "fixture.h"
+#include "store/machine.h"
+
+#define MACHINE_2 "aaaaaaaa-0000-4000-8000-000000000002"
+
+static void
+machines_beat_and_copies_are_noticed(void **state)
+{
+	struct err e = { 0 };
+	double age;
+
+	(void)state;
+	clean();
+	ok(machine_age_s(db, &age, &e));
+	assert_true(age < 0);
+	assert_int_equal(machine_beat(db, MACHINE_2, &e), -1);
+	assert_int_equal(e.kind, ERR_ABSENT);
+	ok(machine_register(db, MACHINE_2, "boot-1", 30, &e));
+	ok(machine_register(db, MACHINE_2, "boot-1", 30, &e));
+	assert_int_equal(machine_register(db, MACHINE_2, "boot-2", 30, &e), -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	sql("UPDATE machines SET seen_at = seen_at - INTERVAL 40 SECOND");
+	ok(machine_age_s(db, &age, &e));
+	assert_true(age >= 40 && age < 60);
+	ok(machine_register(db, MACHINE_2, "boot-2", 30, &e));
+	ok(machine_beat(db, MACHINE_2, &e));
+	ok(machine_age_s(db, &age, &e));
+	assert_true(age >= 0 && age < 5);
+}
+
+/* Every pair, not a sample: what is not in this list is forbidden. */
+static void
+moves_are_exactly_these(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		enum task_state from, to;
+	} allowed[] = {
+		{ TASK_PENDING, TASK_RUNNING },
+		{ TASK_PENDING, TASK_COMPLETED }, /* a late result */
+		{ TASK_PENDING, TASK_FAILED },
+		{ TASK_PENDING, TASK_CANCELLED },
+		{ TASK_RUNNING, TASK_PENDING }, /* its attempt was lost */
+		{ TASK_RUNNING, TASK_COMPLETED },
+		{ TASK_RUNNING, TASK_FAILED },
+		{ TASK_RUNNING, TASK_CANCELLED },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (unsigned int f = 0; f <= TASK_STATE_N; f++) {
+		assert_int_equal(task_state_of(task_state_name(f)), f);
+		for (unsigned int t = 0; t <= TASK_STATE_N; t++) {
+			bool want = false;
+
+			for (size_t i = 0;
+			     i < sizeof(allowed) / sizeof(allowed[0]); i++)
+				if (allowed[i].from == f && allowed[i].to == t)
+					want = true;
+			assert_int_equal(task_state_can(f, t), want);
+		}
+	}
+	for (unsigned int f = 0; f < FAILURE_N; f++)
+		assert_int_equal(failure_of(failure_name(f)), f);
+	assert_int_equal(failure_of("nonsense"), FAILURE_INTERNAL);
+}
+
+int
+run_state_tests(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(machines_beat_and_copies_are_noticed),
+		cmocka_unit_test(moves_are_exactly_these),
+	};
+
+	return cmocka_run_group_tests_name("state", tests, fixture_up,
+	    fixture_down);
+}
