@@ -1,4 +1,4 @@
 # Migrations, applied in the order of their numbers by "taskmill migrate". A
 # new one is added to this list.
 sqldir = $(pkgdatadir)/sql
-dist_sql_DATA = sql/0001_init.sql
+dist_sql_DATA = sql/0001_init.sql sql/0002_accounts.sql
