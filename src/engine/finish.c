@@ -6,6 +6,7 @@
 #include "engine/impl.h"
 #include "engine/leftover.h"
 #include "engine/outcome.h"
+#include "engine/workspace.h"
 #include "util/clock.h"
 #include "util/fault.h"
 #include "util/file.h"
@@ -13,6 +14,7 @@
 
 #define SHIP_BUDGET 8
 #define CLEAN_LIMIT_MS 60000
+#define WORKSPACES_MAX 4
 #define FAULTS_MAX 3 /* then the result is given up, not the task */
 
 /* The attempt is over in the database: nothing of it may stay here. */
@@ -29,9 +31,10 @@ clean(struct engine *g, struct run *r)
 void
 finish_clean(struct engine *g, struct run *r)
 {
+	struct workspace left;
 	struct err e = { 0 };
 
-	if (janitor_has(&g->janitor, &r->hold)) {
+	if (workspace_find(g->config->sandbox_dir, &r->hold, &left, 1) > 0) {
 		if (clock_mono_ms() - r->cleaning_ms < CLEAN_LIMIT_MS)
 			return;
 		log_line(LOG_WARN, "workspace stays run=%s", r->name);
@@ -44,11 +47,23 @@ finish_clean(struct engine *g, struct run *r)
 	g->busy = true;
 }
 
+/* Where the workspace is gone its runner has killed everything itself. */
+static void
+kill_leftovers(const struct engine *g, const struct run *r)
+{
+	struct workspace left[WORKSPACES_MAX];
+	size_t n = workspace_find(g->config->sandbox_dir, &r->hold, left,
+	    WORKSPACES_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		(void)leftover_kill(left[i].name);
+}
+
 void
 finish_drop(struct engine *g, struct run *r)
 {
 	log_line(LOG_INFO, "run dropped run=%s", r->name);
-	(void)leftover_kill(r->name);
+	kill_leftovers(g, r);
 	clean(g, r);
 }
 
@@ -247,7 +262,7 @@ finish_lost(struct engine *g, struct run *r, const char *why)
 	char text[256];
 
 	/* Nothing of it may go on while another attempt starts (P5). */
-	(void)leftover_kill(r->name);
+	kill_leftovers(g, r);
 	if (r->proc.pidfd == -1)
 		(void)run_find_process(r); /* did one ever start? */
 	if (!ship_rest(g, r))

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/workspace.h"
 #include "util/file.h"
 #include "util/log.h"
 
@@ -19,7 +20,7 @@
 /* What one child is told to remove. */
 struct orphans {
 	const char *dir;
-	char names[ORPHANS_MAX][NAME_MAX + 1];
+	struct workspace found[ORPHANS_MAX];
 	size_t count;
 };
 
@@ -50,21 +51,6 @@ janitor_busy(const struct janitor *j)
 	return j->cleaner.pidfd != -1;
 }
 
-/* The attempt of "TASK.ATTEMPT.RANDOM"; false: not a workspace. */
-static bool
-run_of(const char *entry, struct hold *h)
-{
-	const char *dot = strrchr(entry, '.');
-	size_t len = dot == NULL ? 0 : (size_t)(dot - entry);
-	char name[SPOOL_NAME_MAX];
-
-	if (len == 0 || len >= sizeof(name))
-		return false;
-	memcpy(name, entry, len);
-	name[len] = '\0';
-	return spool_name_read(name, &h->task_id, &h->attempt);
-}
-
 static bool
 is_old(int dir, const char *entry)
 {
@@ -82,27 +68,10 @@ is_orphan(const struct runs *runs, int dir, const char *entry)
 	const struct run *r;
 	struct hold h;
 
-	if (!run_of(entry, &h))
+	if (!workspace_owner(entry, &h))
 		return false;
 	r = runs_find(runs, &h);
 	return r == NULL ? is_old(dir, entry) : r->cleaning;
-}
-
-bool
-janitor_has(const struct janitor *j, const struct hold *h)
-{
-	DIR *dir = opendir(j->dir);
-	struct dirent *d;
-	struct hold other;
-	bool found = false;
-
-	if (dir == NULL)
-		return false;
-	while (!found && (d = readdir(dir)) != NULL)
-		found = run_of(d->d_name, &other) &&
-		    other.task_id == h->task_id && other.attempt == h->attempt;
-	(void)closedir(dir);
-	return found;
 }
 
 static void
@@ -119,8 +88,8 @@ look(const struct janitor *j, const struct runs *runs, struct orphans *o)
 	}
 	while (o->count < ORPHANS_MAX && (d = readdir(dir)) != NULL)
 		if (is_orphan(runs, dirfd(dir), d->d_name))
-			(void)snprintf(o->names[o->count++],
-			    sizeof(o->names[0]), "%s", d->d_name);
+			(void)snprintf(o->found[o->count++].name,
+			    sizeof(o->found[0].name), "%s", d->d_name);
 	(void)closedir(dir);
 }
 
@@ -141,9 +110,9 @@ remove_all(void *ctx)
 	if (dir == -1)
 		return 1;
 	for (size_t i = 0; i < o->count; i++) {
-		if (dir_remove(dir, o->names[i], &e) == -1) {
+		if (dir_remove(dir, o->found[i].name, &e) == -1) {
 			log_err(LOG_WARN, &e, "workspace stays name=" LOG_STR,
-			    log_str(o->names[i]));
+			    log_str(o->found[i].name));
 			rc = 1;
 		}
 	}

@@ -29,9 +29,6 @@ void janitor_clear(struct janitor *j);
 /* Look at once: a run has ended, r->cleaning. */
 void janitor_wanted(struct janitor *j);
 
-/* True while a workspace of this run is there. */
-bool janitor_has(const struct janitor *j, const struct hold *h);
-
 /* Looks when it is time to; takes the end of its child. */
 void janitor_due(struct janitor *j, const struct runs *runs, int64_t now_ms);
 

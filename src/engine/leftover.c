@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,56 +14,81 @@
 #include "util/log.h"
 
 #define ROUNDS_MAX 10
-#define ENVIRON_MAX (128 * 1024)
+#define PROC_FILE_MAX ((size_t)128 * 1024)
 
-/* True if one of the NUL-separated strings begins with wanted. */
-static bool
-contains(const char *bytes, size_t len, const char *wanted)
-{
-	size_t n = strlen(wanted);
-	const char *at = bytes;
+/* What gives a process away. */
+struct marks {
+	char variable[NAME_MAX + 32]; /* "TASKMILL_SANDBOX=WORKSPACE" */
+	char path[NAME_MAX + 8];      /* "/WORKSPACE/", for bwrap */
+	char *space;                  /* PROC_FILE_MAX bytes */
+};
 
-	while (
-	    (at = memmem(at, len - (size_t)(at - bytes), wanted, n)) != NULL) {
-		if (at == bytes || at[-1] == '\0')
-			return true;
-		at++;
-	}
-	return false;
-}
-
-static bool
-carries(int proc_fd, const char *pid, const char *wanted, char *space)
+/* Reads a file of a process; 0 when it is gone, or not ours to see. */
+static size_t
+read_proc(int proc_fd, const char *pid, const char *name, char *space)
 {
 	char path[300];
 	ssize_t n;
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "%s/environ", pid);
+	(void)snprintf(path, sizeof(path), "%s/%s", pid, name);
 	if ((fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC)) == -1)
-		return false; /* gone, or not ours to see */
-	n = read(fd, space, ENVIRON_MAX);
+		return 0;
+	n = read(fd, space, PROC_FILE_MAX - 1);
 	(void)close(fd);
-	return n > 0 && contains(space, (size_t)n, wanted);
+	if (n < 0)
+		return 0;
+	space[n] = '\0';
+	return (size_t)n;
+}
+
+/* True if one of the NUL-separated strings is wanted. */
+static bool
+has_string(const char *bytes, size_t len, const char *wanted)
+{
+	for (const char *p = bytes; p < bytes + len; p += strlen(p) + 1)
+		if (strcmp(p, wanted) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_bwrap_of(const char *line, size_t len, const char *path)
+{
+	const char *slash = strrchr(line, '/');
+
+	return strcmp(slash == NULL ? line : slash + 1, "bwrap") == 0 &&
+	    memmem(line, len, path, strlen(path)) != NULL;
+}
+
+static bool
+is_marked(int proc_fd, const char *pid, const struct marks *m)
+{
+	size_t len = read_proc(proc_fd, pid, "environ", m->space);
+
+	if (has_string(m->space, len, m->variable))
+		return true;
+	len = read_proc(proc_fd, pid, "cmdline", m->space);
+	return len > 0 && is_bwrap_of(m->space, len, m->path);
 }
 
 /* The pidfd first, then the look again: no stranger is hit (P2). */
 static bool
-kill_one(int proc_fd, const char *pid, const char *wanted, char *space)
+kill_one(int proc_fd, const char *pid, const struct marks *m)
 {
 	int pidfd = pidfd_open((pid_t)strtol(pid, NULL, 10), 0);
 	bool hit;
 
 	if (pidfd == -1)
 		return false;
-	hit = carries(proc_fd, pid, wanted, space) &&
+	hit = is_marked(proc_fd, pid, m) &&
 	    pidfd_send_signal(pidfd, SIGKILL, NULL, 0) == 0;
 	(void)close(pidfd);
 	return hit;
 }
 
 static size_t
-round_of_kills(const char *wanted, char *space)
+round_of_kills(const struct marks *m)
 {
 	struct dirent *d;
 	size_t hits = 0;
@@ -72,33 +98,35 @@ round_of_kills(const char *wanted, char *space)
 		return 0;
 	while ((d = readdir(dir)) != NULL)
 		if (d->d_name[0] >= '1' && d->d_name[0] <= '9' &&
-		    carries(dirfd(dir), d->d_name, wanted, space) &&
-		    kill_one(dirfd(dir), d->d_name, wanted, space))
+		    is_marked(dirfd(dir), d->d_name, m) &&
+		    kill_one(dirfd(dir), d->d_name, m))
 			hits++;
 	(void)closedir(dir);
 	return hits;
 }
 
 size_t
-leftover_kill(const char *name)
+leftover_kill(const char *workspace)
 {
-	char wanted[80];
-	char *space = malloc(ENVIRON_MAX);
+	struct marks m = { .space = malloc(PROC_FILE_MAX) };
 	size_t hits, all = 0;
 
-	if (space == NULL)
+	if (m.space == NULL)
 		return 0;
-	(void)snprintf(wanted, sizeof(wanted), LEFTOVER_VARIABLE "=%s.", name);
+	(void)snprintf(m.variable, sizeof(m.variable), LEFTOVER_VARIABLE "=%s",
+	    workspace);
+	(void)snprintf(m.path, sizeof(m.path), "/%s/", workspace);
 	/* A victim may have forked while we looked: until none is found. */
 	for (int i = 0; i < ROUNDS_MAX; i++) {
-		if ((hits = round_of_kills(wanted, space)) == 0)
+		if ((hits = round_of_kills(&m)) == 0)
 			break;
 		all += hits;
 		(void)usleep(2000); /* killed ones need a moment to go */
 	}
-	free(space);
+	free(m.space);
 	if (all > 0)
-		log_line(LOG_WARN, "leftovers killed run=%s count=%zu", name,
-		    all);
+		log_line(LOG_WARN,
+		    "leftovers killed workspace=" LOG_STR " count=%zu",
+		    log_str(workspace), all);
 	return all;
 }

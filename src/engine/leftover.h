@@ -4,16 +4,16 @@
 #include <stddef.h>
 
 /*
- * leftover: processes that outlived their runner. Under bubblewrap there are
- * none; a plain subprocess may have escaped from a runner that was killed.
- * Everything that a plain sandbox starts carries the workspace's name,
- * TASK.ATTEMPT.RANDOM, in its environment, and that is looked for here: best
- * effort, since a hostile process can hide (P5).
+ * leftover: processes that outlived their runner. A plain subprocess may have
+ * escaped from a runner that was killed; it carries the workspace's name in
+ * its environment. And bwrap, while it sets itself up, has moments in which it
+ * does not notice that its parent dies (P3: a change of credentials clears
+ * PDEATHSIG); it has the workspace's path on its command line. Both are looked
+ * for here: best effort, since a hostile process can hide (P5).
  */
 #define LEFTOVER_VARIABLE "TASKMILL_SANDBOX"
 
-/* Kills what a sandbox of attempt "TASK.ATTEMPT" started; returns how many were
- * found. */
-size_t leftover_kill(const char *name);
+/* Kills what belongs to this workspace; returns how many were found. */
+size_t leftover_kill(const char *workspace);
 
 #endif

@@ -29,4 +29,6 @@ libengine_a_SOURCES = \
 	src/engine/step.c \
 	src/engine/sweep.c \
 	src/engine/timer.c \
-	src/engine/timer.h
+	src/engine/timer.h \
+	src/engine/workspace.c \
+	src/engine/workspace.h

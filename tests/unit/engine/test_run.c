@@ -341,7 +341,7 @@ static void
 leftovers_are_found_by_their_name(void **state)
 {
 	char var[] = "TASKMILL_SANDBOX=123456789.1.aB3";
-	char longer[] = "TASKMILL_SANDBOX=123456789.12.aB3";
+	char longer[] = "TASKMILL_SANDBOX=123456789.1.aB3d";
 	char program[] = "sleep", seconds[] = "60";
 	char *const mine[] = { var, NULL };
 	char *const other[] = { longer, NULL };
@@ -358,7 +358,7 @@ leftovers_are_found_by_their_name(void **state)
 		_exit(127);
 	}
 	/* Until it has become the other program its environment is ours. */
-	for (int i = 0; i < 500 && leftover_kill("123456789.1") == 0; i++)
+	for (int i = 0; i < 500 && leftover_kill("123456789.1.aB3") == 0; i++)
 		(void)usleep(10000);
 	assert_int_equal(waitpid(a, NULL, 0), a);
 	assert_int_equal(waitpid(b, NULL, WNOHANG), 0);
