@@ -45,7 +45,7 @@ struct supervisor_ops {
 
 struct supervisor_limits {
 	size_t wanted;    /* children; at most POOL_WANTED_MAX */
-	int64_t busy_ms;  /* longest request; 0: no limit */
+	int64_t busy_ms;  /* longest request, or start; 0: no limit */
 	int64_t leave_ms; /* from SIGTERM to SIGKILL */
 	bool stop_first;  /* on reload: end the old before starting the new */
 };

@@ -202,12 +202,21 @@ fcgi_wait(struct fcgi *f, enum fcgi_event *what, const struct http_request **rq,
 
 	*rq = &f->parsed.rq;
 	for (;;) {
-		/* One event at a time: epoll goes round among the ready. */
 		struct epoll_event ev;
-		int n = epoll_pwait(f->epoll_fd, &ev, 1, slots_prepare(f),
-		    f->o.idle_mask);
+		int n;
 
+		/*
+		 * Before the wait and not after it: the event that ended a
+		 * wait has woken nobody else (EPOLLEXCLUSIVE), so it must be
+		 * served even by one who is to leave.
+		 */
 		*what = FCGI_SIGNAL;
+		if (take_signals(f->o.idle_mask))
+			return 0;
+
+		/* One event at a time: epoll goes round among the ready. */
+		n = epoll_pwait(f->epoll_fd, &ev, 1, slots_prepare(f),
+		    f->o.idle_mask);
 		if (n == -1 && errno == EINTR)
 			return 0;
 		if (n == -1)
@@ -217,9 +226,6 @@ fcgi_wait(struct fcgi *f, enum fcgi_event *what, const struct http_request **rq,
 			return 0;
 		if (n == 0)
 			continue;
-		*what = FCGI_SIGNAL;
-		if (take_signals(f->o.idle_mask))
-			return 0;
 		*what = FCGI_LIFELINE;
 		if (ev.data.u32 == EV_LIFELINE)
 			return 0;

@@ -163,6 +163,8 @@ kill_overdue(struct supervisor *s, size_t row, int64_t now_ms)
 	if (s->limits.busy_ms == 0 || s->ops.busy_since_ms == NULL)
 		return;
 	since = s->ops.busy_since_ms(s->ops.ctx, row);
+	if (r->state == ROW_CURRENT && !row_ready(s, row))
+		since = r->born_ms; /* a start must end, too */
 	if (since != 0 && now_ms - since >= s->limits.busy_ms) {
 		log_line(LOG_ERROR, "%s over its request limit busy_ms=%lld",
 		    s->name, (long long)(now_ms - since));

@@ -375,6 +375,37 @@ def test_F2_term_is_seen_under_constant_load(pool):
     assert not bad
 
 
+def test_F2_a_worker_that_leaves_takes_no_wake_up_along(pool):
+    """A connection wakes one worker; if that one is told to leave at this very
+    moment, the connection must not wait for the next one to wake another."""
+    pool.start(workers=3)
+    until(lambda: len(pool.workers()) == 3)
+    done = threading.Event()
+
+    def shoo():
+        while not done.is_set():
+            for pid in pool.workers():
+                try:
+                    os.kill(pid, signal.SIGTERM)
+                except ProcessLookupError:
+                    pass
+                time.sleep(0.001)
+
+    thread = threading.Thread(target=shoo)
+    thread.start()
+    try:
+        slowest = 0
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            begun = time.monotonic()
+            pool.ask_pid()
+            slowest = max(slowest, time.monotonic() - begun)
+    finally:
+        done.set()
+        thread.join()
+    assert slowest < 1
+
+
 def test_F4_kept_connections_starve_nobody(pool):
     pool.start(workers=2).start_nginx()
     kept = pool.kept_port

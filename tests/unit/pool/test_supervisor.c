@@ -250,6 +250,19 @@ F14_kills_who_is_busy_too_long(void **state)
 }
 
 static void
+kills_who_never_becomes_ready(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, 1, false);
+	pass(&w, 4999);
+	assert_false(w.killed[0]);
+	pass(&w, 1);
+	assert_true(w.killed[0]);
+}
+
+static void
 looks_often_enough(void **state)
 {
 	struct world w;
@@ -278,7 +291,7 @@ a_new_generation_comes_before_the_old_goes(void **state)
 
 	/* As long as one of the new is not ready, the old serve. */
 	w.ready[2] = w.ready[3] = true;
-	pass(&w, 60000);
+	pass(&w, 4000);
 	assert_false(w.termed[0] || w.termed[1]);
 	w.ready[4] = true;
 	pass(&w, 20);
@@ -411,6 +424,7 @@ main(void)
 		cmocka_unit_test(a_start_that_fails_is_held_back_too),
 		cmocka_unit_test(who_retires_is_replaced_without_pause),
 		cmocka_unit_test(F14_kills_who_is_busy_too_long),
+		cmocka_unit_test(kills_who_never_becomes_ready),
 		cmocka_unit_test(looks_often_enough),
 		cmocka_unit_test(a_new_generation_comes_before_the_old_goes),
 		cmocka_unit_test(
