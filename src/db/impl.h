@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "db/db.h"
+#include "util/buf.h"
 
 /* impl: what the files of this layer share. Nobody else includes it. */
 
@@ -39,9 +40,8 @@ struct db_column {
 	my_bool error;
 	unsigned long len;
 	int64_t num;
-	char *value; /* here or big */
-	char *big;
-	size_t big_cap;
+	char *value; /* in here or in big */
+	struct buf big;
 	char here[DB_INLINE];
 };
 

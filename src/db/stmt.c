@@ -80,7 +80,7 @@ stmt_free(struct db_rows *s)
 	if (s->stmt != NULL)
 		(void)mysql_stmt_close(s->stmt);
 	for (unsigned int i = 0; s->columns != NULL && i < s->column_count; i++)
-		free(s->columns[i].big);
+		buf_clear(&s->columns[i].big);
 	free(s->args);
 	free(s->results);
 	free(s->columns);
@@ -111,6 +111,7 @@ bind_column(MYSQL_BIND *b, struct db_column *c, const MYSQL_FIELD *f)
 	c->number = is_number(f->type);
 	c->is_unsigned = (f->flags & UNSIGNED_FLAG) != 0;
 	c->value = c->here;
+	c->big.max = COLUMN_MAX + 1;
 	b->is_null = &c->null;
 	b->error = &c->error;
 	b->length = &c->len;
@@ -190,32 +191,33 @@ slot_of(struct db *db, const char *sql)
 	return &db->stmts[i];
 }
 
-static int
-stmt_get(struct db *db, const char *sql, struct db_rows **out, struct err *e)
+/* NULL with *e when it cannot be prepared. */
+static struct db_rows *
+stmt_get(struct db *db, const char *sql, struct err *e)
 {
-	struct db_rows **slot, *s;
+	struct db_rows **slot = slot_of(db, sql), *s;
 
-	slot = slot_of(db, sql);
-	if (*slot != NULL) {
-		*out = *slot;
-		return 0;
-	}
-	if (db->stmt_count >= DB_STMT_SLOTS - 1)
-		return err_set(e, ERR_BROKEN,
+	if (*slot != NULL)
+		return *slot;
+	if (db->stmt_count >= DB_STMT_SLOTS - 1) {
+		(void)err_set(e, ERR_BROKEN,
 		    "database: too many different statements: %.80s", sql);
+		return NULL;
+	}
 	s = calloc(1, sizeof(*s));
-	if (s == NULL)
-		return err_set(e, ERR_RETRY, "database: out of memory");
+	if (s == NULL) {
+		(void)err_set(e, ERR_RETRY, "database: out of memory");
+		return NULL;
+	}
 	s->db = db;
 	s->sql = sql;
 	if (prepare(s, e) == -1) {
 		stmt_free(s);
-		return -1;
+		return NULL;
 	}
 	db->stmt_count++;
 	*slot = s;
-	*out = s;
-	return 0;
+	return s;
 }
 
 static void
@@ -272,12 +274,13 @@ static int
 execute(struct db *db, const char *sql, const struct db_arg *args, size_t n,
     struct db_rows **out, struct err *e)
 {
-	struct db_rows *s = NULL;
+	struct db_rows *s;
 
 	if (db_ready(db, e) == -1)
 		return -1;
 	db->fault = DB_FAULT_NONE;
-	if (stmt_get(db, sql, &s, e) == -1 || bind_args(s, args, n, e) == -1) {
+	s = stmt_get(db, sql, e);
+	if (s == NULL || bind_args(s, args, n, e) == -1) {
 		db->tx_failed = true;
 		return -1;
 	}
@@ -331,24 +334,6 @@ db_query(struct db *db, const char *sql, const struct db_arg *args, size_t n,
 	return 0;
 }
 
-static int
-grow(struct db_column *c, size_t need, struct err *e)
-{
-	char *p;
-
-	if (need <= c->big_cap)
-		return 0;
-	if (need > COLUMN_MAX)
-		return err_set(e, ERR_BROKEN,
-		    "database: a column of %zu bytes is too long", need);
-	p = realloc(c->big, need);
-	if (p == NULL)
-		return err_set(e, ERR_RETRY, "database: out of memory");
-	c->big = p;
-	c->big_cap = need;
-	return 0;
-}
-
 /* A value that did not fit its place in the row is taken in a second look. */
 static int
 fetch_long(struct db_rows *s, unsigned int i, struct err *e)
@@ -357,18 +342,24 @@ fetch_long(struct db_rows *s, unsigned int i, struct err *e)
 	MYSQL_BIND b = { 0 };
 	unsigned long len = 0;
 	my_bool null = 0, error = 0;
+	char *room;
 
-	if (grow(c, c->len + 1, e) == -1)
-		return -1;
+	if (c->len > COLUMN_MAX)
+		return err_set(e, ERR_BROKEN,
+		    "database: a column of %lu bytes is too long", c->len);
+	buf_reset(&c->big);
+	room = buf_reserve(&c->big, c->len + 1);
+	if (room == NULL)
+		return err_set(e, ERR_RETRY, "database: out of memory");
 	b.buffer_type = MYSQL_TYPE_STRING;
-	b.buffer = c->big;
+	b.buffer = room;
 	b.buffer_length = c->len;
 	b.length = &len;
 	b.is_null = &null;
 	b.error = &error;
 	if (mysql_stmt_fetch_column(s->stmt, &b, i, 0) != 0)
 		return stmt_failed(s, e);
-	c->value = c->big;
+	c->value = room;
 	return 0;
 }
 
@@ -424,11 +415,8 @@ db_rows_end(struct db_rows *s)
 	for (unsigned int i = 0; i < s->column_count; i++) {
 		struct db_column *c = &s->columns[i];
 
-		if (c->big_cap > KEEP_MAX) {
-			free(c->big);
-			c->big = NULL;
-			c->big_cap = 0;
-		}
+		if (c->big.cap > KEEP_MAX)
+			buf_clear(&c->big);
 	}
 }
 
