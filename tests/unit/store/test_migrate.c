@@ -226,10 +226,23 @@ two_at_once_apply_each_file_once(void **state)
 	assert_true(number("SELECT n FROM a") == 1);
 }
 
+/* The program's idea of the newest version is that of its own files. */
+static void
+our_own_files_end_at_our_version(void **state)
+{
+	unsigned int version;
+	struct err e = { 0 };
+
+	(void)state;
+	ok(migrate_version(db, &version, &e));
+	assert_int_equal(version, SCHEMA_VERSION);
+}
+
 int
 run_migrate_tests(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(our_own_files_end_at_our_version),
 		cmocka_unit_test(the_scanner_cuts_at_the_right_semicolons),
 		cmocka_unit_test_setup_teardown(
 		    migrations_are_applied_once_and_in_order, new_folder,
