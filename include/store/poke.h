@@ -18,8 +18,7 @@ void poke_drain(int fd);
 /* The other end, one per process. Never waits, never fails. */
 struct poke;
 
-int poke_open(struct poke **p, const char *state_dir, struct err *e)
-    MUST_CHECK;
+int poke_open(struct poke **p, const char *state_dir, struct err *e) MUST_CHECK;
 void poke_send(struct poke *p);
 void poke_close(struct poke *p); /* takes NULL */
 
