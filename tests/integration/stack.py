@@ -17,6 +17,7 @@ import time
 import uuid
 
 import pymysql
+import requests
 
 import apikit
 import gitserver
@@ -396,3 +397,75 @@ def proxied(engine):
         proxy.terminate()
         proxy.wait(10)
         engine.write_conf()
+
+
+class Full(Engine):
+    """The whole of taskmill: nginx, pool, reaper; tasks come by the API."""
+
+    def start(self):
+        super().start()
+        self.git.users = {"x-access-token": TOKEN}
+        self.start_serve()
+        self.start_nginx()
+        self.client = self.user()
+
+    def start_serve(self, fault=None, reaper=False):
+        argv = () if reaper else ("--no-reaper",)
+        with open(self.log, "ab") as out:
+            self.serve = subprocess.Popen(
+                [BINARY, "serve", *argv, "--config", str(self.conf)],
+                stdout=out, stderr=out, stdin=subprocess.DEVNULL,
+                start_new_session=True, env=self.environment(fault))
+        wait_for(lambda: self.pool_answers() or self.serve.poll() is not None,
+                 20, "the pool")
+
+    def pool_answers(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            try:
+                s.connect(str(self.state / "api.sock"))
+            except OSError:
+                return False
+        return True
+
+    def stop_serve(self, sig=signal.SIGTERM):
+        self.end(self.serve, sig)
+
+    def workers(self):
+        """Pids of the pool's processes that answer requests."""
+        children = pathlib.Path(
+            f"/proc/{self.serve.pid}/task/{self.serve.pid}/children")
+        pids = [int(p) for p in children.read_text().split()]
+        return [p for p in pids if b"reaper" not in pathlib.Path(
+            f"/proc/{p}/cmdline").read_bytes()]
+
+    def new_task(self, prompt="do it", key=None, user=None, **fields):
+        """Starts a task as our own page does: the same key until an answer."""
+        answer = self.ask_for_task(prompt, key, user, **fields)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["task_id"]
+
+    def ask_for_task(self, prompt="do it", key=None, user=None, seconds=40,
+                     **fields):
+        key = key or str(uuid.uuid4())
+        user = user or self.client
+        end = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(requests.ConnectionError):
+                answer = user.post(
+                    "/api/start-task", {
+                        "prompt": prompt, "repo_url": self.repo,
+                        "github_token": TOKEN, **fields},
+                    headers={"Idempotency-Key": key}, described=False)
+                if answer.status_code not in (502, 503, 504):
+                    return answer
+            assert time.monotonic() < end, "no answer to start-task"
+            time.sleep(0.1)
+
+    def cancel(self, task):
+        """The status code of the API's answer."""
+        return self.client.post(f"/api/tasks/{task}/cancel",
+                                described=False).status_code
+
+    def drain(self):
+        super().drain()
+        self.client = self.user()

@@ -1,0 +1,677 @@
+"""Every fault point once, and the rows of the fault matrix by their number.
+
+After each: the task has ended once, its events have no gap, and nothing is
+left (invariants.py). Rows that are not here: 6 to 8 and F-traps are in
+test_pool.py; 18, 21, 33, 38, 51 and 53 in test_engine.py; those of cloud
+sandboxes need a cloud.
+"""
+import concurrent.futures
+import contextlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pymysql
+import pytest
+
+import invariants
+from stack import (BINARY, ENDED, TOKEN, Full, alive, proxied, wait_for,
+                   why_not)
+from test_pool import answer as fcgi_answer
+from test_pool import head, record, stdin
+
+pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+
+
+def fault_points():
+    """"name process" lines; none where faults are not compiled in."""
+    if why_not() is not None:
+        return []
+    done = subprocess.run([BINARY, "fault-points"], text=True,
+                          capture_output=True, check=False)
+    return [tuple(line.split()[:2]) for line in done.stdout.splitlines()
+            if len(line.split()) >= 2]
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with Full() as full:
+        yield full
+
+
+@pytest.fixture
+def full(shared):
+    try:
+        yield shared
+    finally:
+        print(shared.log_text()[-6000:])  # shown when the test has failed
+        if shared.serve.poll() is not None:
+            shared.start_serve()
+        shared.drain()
+
+
+# ---------------------------------------------------------- each fault point
+
+# Rows of the matrix that a point is.
+ROWS = {
+    "start.after_commit": "row02", "start.mid_tx": "row03",
+    "claim.before_commit": "row13", "claim.after_commit": "row14",
+    "spawn.before_folder": "row14", "spawn.before_fork": "row14",
+    "spawn.after_fork": "row15", "spawn.mid_pipe": "row15",
+    "spool.after_rename": "row34", "complete.before_commit": "row35",
+    "complete.after_commit": "row35", "master.after_fork": "row05",
+}
+
+# How many attempts a task has that was hit at a point; 1 where none is said.
+TWO = 2
+ATTEMPTS = {
+    "claim.after_commit": TWO, "spawn.before_folder": TWO,
+    "spawn.before_fork": TWO, "spawn.after_fork": TWO, "spawn.mid_pipe": TWO,
+    "run.start": TWO, "run.after_open": TWO, "run.after_clone": TWO,
+    "run.in_agent": TWO, "run.after_agent": TWO, "run.after_collect": TWO,
+    "spool.mid_line": TWO, "spool.before_rename": TWO,
+    # The sandbox is closed before or after the result: both are right.
+    "run.before_close": (1, TWO),
+}
+
+POINTS = [pytest.param(name, process, id=f"{ROWS.get(name, 'row69')}-{name}")
+          for name, process in fault_points()]
+
+
+def look_after(full, task, seconds=60):
+    """As a supervisor does: starts again what has died, until it has ended."""
+    def step():
+        if full.serve.poll() is not None:
+            full.start_serve()
+        if all(r.poll() is not None for r in full.reapers):
+            full.reaper()
+        return full.status(task) in ENDED
+    wait_for(step, seconds, f"task {task} to end", every=0.05)
+    return full.status(task)
+
+
+@pytest.mark.parametrize("point,process", POINTS)
+def test_each_point_is_survived(full, point, process):
+    fault = f"{point}:1:kill"
+    if process in ("api", "master"):
+        full.stop_serve()
+        full.start_serve(fault=fault, reaper=process == "master")
+        if process == "master":
+            full.end(full.serve, signal.SIGKILL)
+            full.start_serve()
+    task = full.new_task("lines 5 sleep 0.2 lines 3")
+    full.reaper(fault=fault, ready=False)
+    assert look_after(full, task) == "completed"
+    assert (full.fault_folder / point).exists(), f"{point} was not passed"
+    if process in ("api", "master"):
+        full.stop_serve()
+        full.start_serve()
+    wait_for(lambda: any(r.poll() is None for r in full.reapers) or
+             full.reaper(), 10, "a reaper")
+    invariants.all_hold(full, task, attempts=ATTEMPTS.get(point, 1),
+                        token=TOKEN)
+
+
+# ------------------------------------------------------------ api, rows 1-12
+
+def half_a_request(full, body):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(20)
+    s.connect(str(full.state / "api.sock"))
+    s.sendall(head("/api/start-task", len(body), extra=[
+        ("CONTENT_TYPE", "application/json"),
+        ("HTTP_AUTHORIZATION", f"Bearer {full.client.token}")]) +
+        record(5, body[:len(body) // 2]))
+    return s
+
+
+def task_body(full, prompt):
+    return json.dumps({"prompt": prompt, "repo_url": full.repo,
+                       "github_token": TOKEN}).encode()
+
+
+def tasks_like(full, prompt):
+    return full.sql("SELECT id FROM tasks WHERE prompt = %s", prompt)
+
+
+def test_row01_worker_killed_in_mid_body(full):
+    with half_a_request(full, task_body(full, "row one")) as s:
+        time.sleep(0.2)
+        for pid in full.workers():
+            os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ConnectionResetError):
+            assert s.recv(100) == b""
+    assert not tasks_like(full, "row one")
+    begun = time.monotonic()
+    assert full.client.get("/api/tasks").status_code == 200
+    assert time.monotonic() - begun < 3
+
+
+def test_row02_answer_lost_after_commit_is_replayed(full):
+    full.stop_serve()
+    full.start_serve(fault="start.after_commit:1:kill")
+    answer = full.ask_for_task("row two", key="row-two")
+    assert answer.status_code == 200
+    assert answer.headers.get("Idempotency-Replayed") == "true"
+    assert [(answer.json()["task_id"],)] == list(tasks_like(full, "row two"))
+
+
+def test_row03_killed_between_two_inserts(full):
+    full.stop_serve()
+    full.start_serve(fault="start.mid_tx:1:kill")
+    answer = full.ask_for_task("row three", key="row-three")
+    assert answer.status_code == 200
+    assert "Idempotency-Replayed" not in answer.headers
+    assert len(tasks_like(full, "row three")) == 1
+
+
+def test_row04_worker_told_to_stop_in_mid_body(full):
+    body = task_body(full, "row four")
+    with half_a_request(full, body) as s:
+        time.sleep(0.2)
+        for pid in full.workers():
+            os.kill(pid, signal.SIGTERM)
+        time.sleep(0.3)
+        s.sendall(stdin(body[len(body) // 2:]))
+        status, data = fcgi_answer(s)
+    assert status == 200, data
+    assert len(tasks_like(full, "row four")) == 1
+
+
+def test_row05_master_killed(full):
+    full.stop_serve()
+    full.start_serve(reaper=True)
+    task = full.new_task("sleep 4")
+    runner = full.runner(task)
+    children = full.workers()
+    full.end(full.serve, signal.SIGKILL)
+    wait_for(lambda: not any(alive(p) for p in children), 15,
+             "workers to drain")
+    assert alive(runner)
+    full.start_serve(reaper=True)
+    assert full.wait_status(task) == "completed"
+    full.stop_serve()
+    invariants.all_hold(full, task, attempts=1, token=TOKEN)
+
+
+def test_row10_twenty_equal_requests_at_once(full):
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(
+            lambda _: full.ask_for_task("row ten", key="row-ten"), range(20)))
+    assert {a.status_code for a in answers} == {200}
+    assert len({a.json()["task_id"] for a in answers}) == 1
+    assert len(tasks_like(full, "row ten")) == 1
+    invariants.i5_one_task_a_key(full)
+
+
+def test_row11_same_key_other_request(full):
+    full.new_task("row eleven", key="row-eleven")
+    answer = full.ask_for_task("another one", key="row-eleven")
+    assert answer.status_code == 422
+    assert not tasks_like(full, "another one")
+
+
+def test_row12_answer_to_commit_lost_at_start(full):
+    with proxied(full) as tell:
+        full.stop_serve()
+        full.start_serve()
+        tell("drop-reply", 1)
+        task = full.new_task("row twelve", key="row-twelve")
+        assert "dropped=1" in tell("stat")
+        tell("lose", 0.5)
+        more = [full.new_task(f"row 12 {i}") for i in range(10)]
+        tell("lose", 0)
+    full.stop_serve()
+    assert list(tasks_like(full, "row twelve")) == [(task,)]
+    for i, other in enumerate(more):
+        assert list(tasks_like(full, f"row 12 {i}")) == [(other,)]
+
+
+# ------------------------------------------- claim, ship, complete, rows 16-38
+
+def test_row16_row36_row37_no_answer_to_any_commit(full):
+    """Claim, shipment and completion: each finds out what has become of it."""
+    task = full.new_task("lines 5 sleep 0.3 lines 5")
+    with proxied(full) as tell:
+        tell("lose", 1)
+        full.reaper()
+        assert full.wait_status(task) == "completed"
+        tell("lose", 0)
+        invariants.all_hold(full, task, attempts=1)
+
+
+def test_row17_second_reaper(full):
+    first = full.reaper()
+    assert full.reaper(ready=False).wait(20) == 75
+    assert first.poll() is None
+
+
+def test_row19_restart_with_twenty_runners(full):
+    reaper = full.reaper()
+    tasks = [full.new_task("sleep 8 lines 2") for _ in range(20)]
+    runners = {t: full.runner(t, seconds=20) for t in tasks}
+    full.end(reaper, signal.SIGKILL)
+    full.reaper()
+    assert {t: full.runner(t) for t in tasks} == runners
+    for task in tasks:
+        assert full.wait_status(task, seconds=60) == "completed"
+    for task in tasks:
+        invariants.all_hold(full, task, attempts=1)
+
+
+def test_row20_reaper_stopped_longer_than_the_lease(full):
+    reaper = full.reaper()
+    task = full.new_task("sleep 9 lines 2")
+    full.runner(task)
+    os.kill(reaper.pid, signal.SIGSTOP)
+    time.sleep(full.settings["LEASE_S"] + 3)
+    os.kill(reaper.pid, signal.SIGCONT)
+    assert full.wait_status(task) == "completed"
+    invariants.all_hold(full, task, attempts=1)
+
+
+@pytest.mark.parametrize("isolation", ["bwrap", "none"])
+def test_row23_runner_killed_while_the_agent_works(full, isolation):
+    full.write_conf(SIMULATION_ISOLATION=isolation)
+    try:
+        full.reaper()
+        task = full.new_task("escape 1 sleep 3")
+        runner = full.runner(task)
+        full.wait_event(task, "sleeping")
+        before = full.workspaces()
+        os.kill(runner, signal.SIGKILL)
+        wait_for(lambda: (full.row(task) or {}).get("attempt") == 2, 20,
+                 "a second attempt")
+        assert full.wait_status(task) == "completed"
+        assert len(before) == 1 and before[0].startswith(f"{task}.1.")
+        invariants.all_hold(full, task, attempts=2)
+    finally:
+        full.write_conf(SIMULATION_ISOLATION="bwrap")
+
+
+def test_a_task_that_is_always_lost_fails_in_the_end(full):
+    full.reaper()
+    task = full.new_task("sleep 60")
+    for attempt in (1, 2, 3):
+        wait_for(lambda: (full.row(task) or {}).get("attempt") == attempt and
+                 full.row(task)["state"] == "running", 20, "an attempt")
+        os.kill(full.runner(task), signal.SIGKILL)
+    assert full.wait_status(task) == "failed"
+    assert full.sql("SELECT failure_code FROM tasks WHERE id = %s",
+                    task)[0][0] == "sandbox_lost"
+    invariants.i2_one_end(full, task)
+    invariants.i4_events(full, task)
+    invariants.i9_nothing_left(full)
+    assert len(full.attempts(task)) == 3
+
+
+def test_row29_flood_of_output(full):
+    full.write_conf(OUTPUT_MAX_BYTES=200000)
+    try:
+        full.reaper()
+        task = full.new_task("flood 60")
+        assert full.wait_status(task, seconds=60) == "completed"
+        invariants.all_hold(full, task, attempts=1)
+        kinds = [e["kind"] for e in full.events(task)]
+        assert kinds.count("truncated") == 1
+        size = sum(len(e["data"]["text"]) for e in full.events(task)
+                   if e["kind"] == "output")
+        assert 100000 < size <= 200000
+    finally:
+        full.write_conf(OUTPUT_MAX_BYTES=10485760)
+
+
+def test_row31_spool_cut_anywhere(full):
+    """Power loss: the reader drops half a line, and nothing is said twice."""
+    dice = random.Random(31)
+    for _ in range(5):
+        reaper = full.reaper()
+        task = full.new_task("lines 30 sleep 30")
+        runner = full.runner(task)
+        full.wait_event(task, "sleeping")
+        full.end(reaper, signal.SIGKILL)
+        os.kill(runner, signal.SIGKILL)
+        events = full.state / "spool" / f"{task}.1" / "events.ndjson"
+        with open(events, "r+b") as f:
+            size = f.seek(0, os.SEEK_END)
+            f.truncate(size - dice.randrange(1, size // 2))
+        again = full.reaper()
+        wait_for(lambda: full.attempts(task)[0] == "lost", 20, "the loss")
+        full.cancel(task)
+        assert full.wait_status(task) == "cancelled"
+        invariants.all_hold(full, task)
+        full.end(again)
+
+
+def test_row32_runner_frozen_longer_than_the_lease(full):
+    full.reaper()
+    task = full.new_task("sleep 2 lines 2")
+    runner = full.runner(task)
+    full.wait_event(task, "sleeping")
+    os.kill(runner, signal.SIGSTOP)
+    time.sleep(full.settings["LEASE_S"] + 3)
+    assert full.row(task)["attempt"] == 1
+    os.kill(runner, signal.SIGCONT)
+    assert full.wait_status(task) == "completed"
+    invariants.all_hold(full, task, attempts=1)
+
+
+# ------------------------------------------------------- cancel, rows 40-43
+
+def test_row40_cancel_while_pending_races_with_claims(full):
+    full.write_conf(TASKS_PER_MACHINE=4)
+    try:
+        full.reaper()
+        tasks = []
+        for i in range(40):
+            task = full.new_task(f"sleep 20 {i}")
+            assert full.cancel(task) == 200
+            tasks.append(task)
+        for task in tasks:
+            full.wait_status(task)
+            invariants.i8_cancelled(full, task)
+            invariants.i2_one_end(full, task)
+            invariants.i3_attempts(full, task, at_most=1)
+        invariants.i9_nothing_left(full)
+    finally:
+        full.write_conf(TASKS_PER_MACHINE=20)
+
+
+@pytest.mark.parametrize("prompt", ["sleep 60", "deaf 60", "escape 1 deaf 60"])
+def test_row41_cancel_while_running(full, prompt):
+    full.reaper()
+    task = full.new_task(prompt)
+    full.wait_event(task, "deaf" if "deaf" in prompt else "sleeping")
+    begun = time.monotonic()
+    assert full.cancel(task) == 200
+    full.wait_status(task)
+    assert time.monotonic() - begun < 4  # 2 s on a quiet machine
+    invariants.i8_cancelled(full, task)
+    invariants.all_hold(full, task, attempts=1)
+
+
+def test_row42_cancel_and_completion_at_the_same_moment(full):
+    full.reaper()
+    seen = set()
+    for i in range(12):
+        task = full.new_task("sleep 0.2")
+        full.runner(task)
+        time.sleep(0.2 + i * 0.04)
+        code = full.cancel(task)
+        end = full.wait_status(task)
+        assert (code, end) in ((200, "cancelled"), (409, "completed"))
+        seen.add(end)
+        invariants.i2_one_end(full, task)
+    assert "cancelled" in seen
+    invariants.i9_nothing_left(full)
+
+
+def test_row43_cancel_when_its_runner_is_dead(full):
+    reaper = full.reaper()
+    task = full.new_task("sleep 60")
+    os.kill(reaper.pid, signal.SIGSTOP)
+    os.kill(full.runner(task), signal.SIGKILL)
+    assert full.cancel(task) == 200
+    os.kill(reaper.pid, signal.SIGCONT)
+    begun = time.monotonic()
+    full.wait_status(task)
+    assert time.monotonic() - begun < 3
+    invariants.i8_cancelled(full, task)
+    invariants.all_hold(full, task, attempts=1)
+
+
+# ----------------------------------------------------- database, rows 44-48
+
+def test_row44_database_stopped_for_longer_than_a_lease(full):
+    full.reaper()
+    tasks = [full.new_task("lines 20 sleep 3 lines 20") for _ in range(4)]
+    for task in tasks:
+        full.runner(task)
+    full.stop_db()
+    try:
+        answer = full.client.get(f"/api/task-status/{tasks[0]}",
+                                 described=False)
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        time.sleep(full.settings["LEASE_S"] + 2)
+    finally:
+        full.start_db()
+    for task in tasks:
+        assert full.wait_status(task, seconds=60) == "completed"
+        invariants.all_hold(full, task, attempts=1)
+
+
+def test_row45_database_killed_under_load(full):
+    full.reaper()
+    tasks = []
+    for _ in range(3):
+        tasks += [full.new_task("lines 20 sleep 0.5 lines 20")
+                  for _ in range(3)]
+        full.stop_db("kill")
+        full.start_db()
+    for task in tasks:
+        assert full.wait_status(task, seconds=60) == "completed"
+    for task in tasks:
+        invariants.all_hold(full, task)
+
+
+def other_session(full):
+    return pymysql.connect(unix_socket=full.settings["DB_SOCKET"],
+                           user=full.settings["DB_USER"], database="taskmill",
+                           autocommit=False)
+
+
+def test_row47_locks_in_the_way(full):
+    full.reaper()
+    task = full.new_task("lines 5 sleep 1 lines 5")
+    full.wait_event(task, "sleeping")
+    session = other_session(full)
+    with session.cursor() as cursor:
+        cursor.execute("SELECT * FROM task_queue WHERE task_id = %s"
+                       " FOR UPDATE", task)
+    time.sleep(7)  # innodb_lock_wait_timeout is 5 s
+    session.rollback()
+    session.close()
+    assert full.wait_status(task) == "completed"
+    invariants.all_hold(full, task, attempts=1)
+
+
+def test_row48_connections_killed_between_statements(full):
+    full.reaper()
+    stop = threading.Event()
+
+    def nemesis():
+        session = other_session(full)
+        with session.cursor() as cursor:
+            while not stop.wait(0.15):
+                cursor.execute("SELECT id FROM information_schema.processlist"
+                               " WHERE id <> CONNECTION_ID()")
+                for (pid,) in cursor.fetchall():
+                    with contextlib.suppress(pymysql.err.MySQLError):
+                        cursor.execute(f"KILL {int(pid)}")
+        session.close()
+    thread = threading.Thread(target=nemesis)
+    thread.start()
+    try:
+        tasks = [full.new_task("lines 10 sleep 1 lines 10")
+                 for _ in range(6)]
+        time.sleep(3)
+    finally:
+        stop.set()
+        thread.join()
+    for task in tasks:
+        assert full.wait_status(task, seconds=60) == "completed"
+    for task in tasks:
+        invariants.all_hold(full, task, attempts=1)
+
+
+# ------------------------------------------------------- the rest of the rows
+
+def test_row54_disk_full(full):
+    full.write_conf(DISK_RESERVE_MB=1048576)
+    try:
+        reaper = full.reaper()
+        task = full.new_task("lines 1")
+        time.sleep(1.5)
+        assert full.status(task) == "pending"
+        assert not full.attempts(task)
+        assert "disk low" in full.log_text()
+        full.end(reaper)
+    finally:
+        full.write_conf(DISK_RESERVE_MB=1)
+    full.reaper()
+    assert full.wait_status(task) == "completed"
+    invariants.all_hold(full, task, attempts=1)
+
+
+@pytest.mark.parametrize("isolation", ["bwrap", "none"])
+def test_row57_agent_that_escapes_and_its_deadline(full, isolation):
+    full.write_conf(AGENT_TIMEOUT_S=2, SIMULATION_ISOLATION=isolation,
+                    SANDBOX_PROCESSES=64)
+    try:
+        full.reaper()
+        task = full.new_task("escape 1 bomb 1 sleep 60")
+        assert full.wait_status(task) == "failed"
+        assert full.sql("SELECT failure_code FROM tasks WHERE id = %s",
+                        task)[0][0] == "timeout"
+        invariants.all_hold(full, task, attempts=1)
+    finally:
+        full.write_conf(AGENT_TIMEOUT_S=300, SIMULATION_ISOLATION="bwrap",
+                        SANDBOX_PROCESSES=512)
+
+
+def failed_with(full, task, code):
+    assert full.wait_status(task) == "failed"
+    got, text = full.sql("SELECT failure_code, error FROM tasks"
+                         " WHERE id = %s", task)[0]
+    assert got == code, text
+    assert TOKEN not in text
+    invariants.all_hold(full, task)
+
+
+def test_row64_private_key_missing(full):
+    keys = full.state / "keys"
+    kept = full.folder / "kept"
+    lost = full.new_task("lines 1")
+    shutil.copytree(keys, kept)
+    for secret in keys.glob("*.secret"):
+        secret.unlink()
+    try:
+        full.reaper()
+        failed_with(full, lost, "secret_lost")
+    finally:
+        shutil.rmtree(keys)
+        kept.rename(keys)
+    task = full.new_task("lines 1")
+    assert full.wait_status(task) == "completed"
+
+
+def test_row65_sealed_rows_swapped(full):
+    a, b = full.new_task("lines 1"), full.new_task("lines 1",
+                                                   user=full.user())
+    full.sql("UPDATE task_secrets x JOIN task_secrets y ON y.task_id = %s"
+             " SET x.sealed = y.sealed WHERE x.task_id = %s", b, a)
+    full.reaper()
+    failed_with(full, a, "secret_lost")
+    assert full.wait_status(b) == "completed"
+
+
+@pytest.mark.parametrize("secret", ["", "too short"])
+@pytest.mark.parametrize("command", ["serve", "reaper"])
+def test_row66_key_of_tokens_empty_or_short(full, secret, command):
+    conf = full.folder / "bad.conf"
+    lines = [line for line in full.conf.read_text().splitlines()
+             if not line.startswith("JWT_SECRET")]
+    conf.write_text("\n".join([*lines, f"JWT_SECRET={secret}", ""]))
+    conf.chmod(0o600)
+    done = subprocess.run([BINARY, command, "--config", str(conf)],
+                          capture_output=True, text=True, timeout=20,
+                          check=False, env=full.environment())
+    assert done.returncode == 78
+    assert "JWT_SECRET" in done.stderr and "too short" not in done.stderr
+
+
+def test_row68_result_larger_than_a_packet(full):
+    before = full.sql("SELECT @@GLOBAL.max_allowed_packet")[0][0]
+    full.sql("SET GLOBAL max_allowed_packet = 1048576")
+    try:
+        full.reaper()
+        large = full.new_task("big 3")
+        small = full.new_task("lines 1")
+        assert full.wait_status(large, seconds=60) == "failed"
+        assert full.sql("SELECT failure_code FROM tasks WHERE id = %s",
+                        large)[0][0] == "too_large"
+        assert full.wait_status(small) == "completed"
+        for task in (large, small):
+            invariants.all_hold(full, task, attempts=1)
+    finally:
+        full.sql(f"SET GLOBAL max_allowed_packet = {int(before)}")
+
+
+def test_row69_everything_is_killed_again_and_again(full):
+    """Any process of ours, and the database, for twenty seconds."""
+    seed = int(os.environ.get("TASKMILL_SOAK_SEED") or time.time())
+    dice = random.Random(seed)
+    print(f"TASKMILL_SOAK_SEED={seed}")
+    seconds = float(os.environ.get("TASKMILL_SOAK_SECONDS") or 20)
+    full.write_conf(MAX_TRIES=50)
+    full.stop_serve()
+    full.start_serve(reaper=True)
+    tasks, end = [], time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            answer = full.ask_for_task("lines 5 sleep 0.5 lines 5")
+            assert answer.status_code == 200, answer.text
+            tasks.append(answer.json()["task_id"])
+            time.sleep(dice.uniform(0.1, 0.8))
+            strike(full, dice)
+        for task in tasks:
+            wait_for(lambda: revive(full) and full.status(task) in ENDED, 90,
+                     f"task {task} to end", every=0.1)
+        assert {full.status(t) for t in tasks} == {"completed"}
+        for task in tasks:
+            invariants.all_hold(full, task, at_most=50, token=TOKEN)
+    finally:
+        full.write_conf(MAX_TRIES=3)
+        full.stop_serve()
+
+
+def revive(full):
+    if full.serve.poll() is not None:
+        full.start_serve(reaper=True)
+    return True
+
+
+def strike(full, dice):
+    what = dice.choice(["runner", "reaper", "worker", "master", "database"])
+    if what == "database":
+        full.stop_db("kill")
+        full.start_db()
+    elif what == "master":
+        full.end(full.serve, signal.SIGKILL)
+        revive(full)
+    else:
+        pids = full.workers() if what == "worker" else [
+            p for p in full.processes()
+            if is_kind(p, what)]
+        if pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(dice.choice(pids), signal.SIGKILL)
+
+
+def is_kind(pid, what):
+    try:
+        proc = pathlib.Path(f"/proc/{pid}")
+        line = (proc / "cmdline").read_bytes()
+        name = (proc / "comm").read_text().strip()
+    except OSError:
+        return False
+    return name == "taskmill-run" if what == "runner" else \
+        b"\0reaper\0" in line
