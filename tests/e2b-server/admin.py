@@ -5,8 +5,8 @@ import re
 
 from faults import BadRule
 
-CHANGEABLE = {"max_sandboxes": int, "max_hours": int, "hide_versions": list, "domain": (str, type(None)),
-              "envd_version": (str, type(None))}
+CHANGEABLE = {"max_sandboxes": int, "max_hours": int, "hide_versions": list, "idempotency": bool,
+              "domain": (str, type(None)), "envd_version": (str, type(None))}
 
 
 class BadCall(Exception):

@@ -1,5 +1,6 @@
 """The control plane: REST over sandboxes.Registry, v1 and v2."""
 
+import asyncio
 import base64
 import binascii
 import datetime
@@ -12,6 +13,7 @@ from sandboxes import CLIENT_ID, ENVD_VERSION, TEMPLATES, Trouble, stamp
 
 ID = re.compile(r"[a-z0-9]+(-.*)?")
 REFERENCE = re.compile(r"([a-z0-9_-]+/)?[a-z0-9_-]+(:[a-z0-9_.-]+)?")
+KEY = re.compile(r"[a-z0-9-]{1,255}")
 HEX = re.compile(r"[0-9a-f]+")
 CPU, MEMORY_MB, DISK_MB = 2, 512, 1024
 STATES = ("running", "paused")
@@ -69,6 +71,7 @@ class Control:
     def __init__(self, registry, options):
         self.registry = registry
         self.options = options
+        self.repeats = {}
         one = r"/sandboxes/([^/]+)"
         self.routes = [
             ("POST", r"/sandboxes", "v1", self.create), ("POST", r"/v2/sandboxes", "v2", self.create),
@@ -178,7 +181,16 @@ class Control:
 
     async def create(self, request, team, version):
         options = self._options(await body_of(request), version)
-        return 201, self._created(await self.registry.create(team, options)), {}
+        key = request.headers.get("idempotency-key")
+        if key is None or not self.options.idempotency:
+            return 201, self._created(await self.registry.create(team, options)), {}
+        if not KEY.fullmatch(key):
+            raise Trouble(400, "validation error: Idempotency-Key")
+        making = self.repeats.get((team, key))
+        if making is None:
+            making = asyncio.ensure_future(self.registry.create(team, options))
+            self.repeats[team, key] = making
+        return 201, self._created(await asyncio.shield(making)), {}
 
     async def show(self, request, team, version, sandbox_id):
         sandbox = self.registry.get(sandbox_id, team)

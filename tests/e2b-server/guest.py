@@ -166,18 +166,19 @@ class Guest:
         self.fds = []
 
     def spawn(self, message):
-        cwd = self.paths.real(message["cwd"])
-        if not os.path.isdir(cwd):
-            raise Refused("invalid", f"cwd '{message['cwd']}' does not exist")
-        argv = PROLOGUE + [message["cmd"], *message.get("args", [])]
-        given, self.fds[:3] = self.fds[:3], []
+        count = 0 if message.get("pty") else 3
+        given, self.fds[:count] = self.fds[:count], []
         back = []
-        if message.get("pty"):
-            back, given = self.open_terminal(message["pty"])
         try:
-            child = subprocess.Popen(argv, cwd=cwd, env=message["env"], stdin=given[0],
-                                     stdout=given[1], stderr=given[2],
-                                     preexec_fn=take_terminal if message.get("pty") else None)
+            if not os.path.isdir(self.paths.real(message["cwd"])):
+                raise Refused("invalid", f"cwd '{message['cwd']}' does not exist")
+            if message.get("pty"):
+                back, given = self.open_terminal(message["pty"])
+            child = self.popen(message, given)
+        except BaseException:
+            for fd in back:
+                os.close(fd)
+            raise
         finally:
             for fd in set(given):
                 os.close(fd)
@@ -185,6 +186,12 @@ class Guest:
         if back:
             self.terminals[child.pid] = os.dup(back[0])
         return {"pid": child.pid}, back
+
+    def popen(self, message, given):
+        return subprocess.Popen(PROLOGUE + [message["cmd"], *message.get("args", [])],
+                                cwd=self.paths.real(message["cwd"]), env=message["env"],
+                                stdin=given[0], stdout=given[1], stderr=given[2],
+                                preexec_fn=take_terminal if message.get("pty") else None)
 
     @staticmethod
     def open_terminal(size):

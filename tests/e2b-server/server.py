@@ -40,6 +40,8 @@ def parse(argv):
     parser.add_argument("--envd-version")
     parser.add_argument("--hide-versions", action="append", choices=("v1", "v2"), default=[],
                         help="answer 404 on this generation's create and connect")
+    parser.add_argument("--idempotency", action="store_true",
+                        help="honour Idempotency-Key on create (newer SDKs can send it)")
     parser.add_argument("--template", action="append", default=[], help="a template besides base")
     parser.add_argument("--share", action="append", default=[], metavar="PATH",
                         help="seen inside sandboxes at the same place, read-only")
