@@ -7,6 +7,7 @@ share/openapi.json.
 import json
 import os
 import pathlib
+import random
 import re
 import secrets
 import shutil
@@ -32,7 +33,7 @@ BINARY = os.environ.get("TASKMILL_BIN", str(ROOT / "build-faults" / "taskmill"))
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 SECRET = "a secret of tests that has more than 32 bytes"
 PASSWORD = "correct horse battery staple"
-START_S = 30
+START_S = 60
 
 RE_TIME = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,5}[1-9])?\+00:00")
@@ -49,9 +50,12 @@ def why_not():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below those that the kernel gives to whoever connects somewhere."""
+    while True:
+        port = random.SystemRandom().randrange(15000, 32000)
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def wait_for(condition, seconds, what):
@@ -160,9 +164,17 @@ class Stack:
         try:
             self.start()
         except BaseException:
+            self.show_logs()
             self.stop()
             raise
         return self
+
+    def show_logs(self):
+        """For the report of a test whose stack did not start."""
+        for log in (self.log, self.folder / "db" / "log",
+                    self.folder / "nginx" / "log" / "error.log"):
+            if log.exists():
+                print(f"{log}:\n{log.read_text(errors='replace')[-4000:]}")
 
     def __exit__(self, *_):
         self.stop()
