@@ -5,7 +5,7 @@
 #
 # From the environment: TASKMILL_CONTROL (our folder), TASKMILL_URL,
 # TASKMILL_BRANCH, TASKMILL_ORIGIN, TASKMILL_TOKEN, TASKMILL_CA (or empty).
-# Writes out/base (the commit) and, when the clone failed, out/why:
+# Writes out/base (the commit, its tree) and, when the clone failed, out/why:
 # "empty", "no_branch", "tag" or "git".
 set -u
 umask 022
@@ -51,8 +51,11 @@ explain() {
 	fi
 }
 
-mkdir -p "$control/out" "$control/empty" "$work" || exit 3
-rm -rf -- "$repo" "$control/git" "$control/out/why" || exit 3
+[ -d "$control/out" ] || mkdir -p "$control/out" "$control/empty" "$work" ||
+	exit 3
+if [ -e "$repo" ] || [ -e "$control/out/why" ]; then
+	rm -rf -- "$repo" "$control/git" "$control/out/why" || exit 3
+fi
 
 safe_git clone --quiet --depth 1 --single-branch --no-tags \
 	--branch "$TASKMILL_BRANCH" -- "$TASKMILL_URL" "$repo" \
@@ -74,9 +77,10 @@ if [ "$head" != "ref: refs/heads/$TASKMILL_BRANCH" ]; then
 	echo tag >"$control/out/why"
 	exit 1
 fi
-safe_git -C "$repo" rev-parse --verify --end-of-options HEAD \
-	>"$control/out/base" || {
+cp -R --reflink=auto -- "$repo/.git" "$control/git" &
+copy=$!
+safe_git -C "$repo" rev-parse HEAD 'HEAD^{tree}' >"$control/out/base" || {
 	echo empty >"$control/out/why"
 	exit 1
 }
-cp -R --reflink=auto -- "$repo/.git" "$control/git" || exit 3
+wait "$copy" || exit 3

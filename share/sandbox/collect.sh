@@ -35,28 +35,32 @@ if [ ! -d "$repo" ]; then
 	exit 0
 fi
 
-safe_git() {
-	git --git-dir="$control/git" "$@"
+# -c options would do for git, but not for the git that git starts.
+count=0
+config() {
+	for pair; do
+		export "GIT_CONFIG_KEY_$count=${pair%%=*}" \
+			"GIT_CONFIG_VALUE_$count=${pair#*=}"
+		count=$((count + 1))
+	done
+	export GIT_CONFIG_COUNT="$count"
 }
-for pair in core.hooksPath=/dev/null core.fsmonitor=false gc.auto=0 \
+config core.hooksPath=/dev/null core.fsmonitor=false gc.auto=0 \
 	maintenance.auto=false core.attributesFile=/dev/null \
 	core.excludesFile=/dev/null core.autocrlf=false core.quotePath=true \
 	core.untrackedCache=false core.bare=false core.fileMode=true \
 	core.symlinks=true submodule.recurse=false diff.ignoreSubmodules=all \
-	diff.renames=true advice.addEmbeddedRepo=false core.safecrlf=false; do
-	GIT_CONFIG_COUNT=$((${GIT_CONFIG_COUNT:-0} + 1))
-	eval "GIT_CONFIG_KEY_$((GIT_CONFIG_COUNT - 1))=\${pair%%=*}"
-	eval "GIT_CONFIG_VALUE_$((GIT_CONFIG_COUNT - 1))=\${pair#*=}"
-	eval "export GIT_CONFIG_KEY_$((GIT_CONFIG_COUNT - 1))"
-	eval "export GIT_CONFIG_VALUE_$((GIT_CONFIG_COUNT - 1))"
-done
-export GIT_CONFIG_COUNT
+	diff.renames=true advice.addEmbeddedRepo=false core.safecrlf=false
+
+safe_git() {
+	git --git-dir="$control/git" "$@"
+}
 
 add_all() {
 	safe_git --work-tree="$repo" add -A "$@" 2>"$out/add"
 }
 
-read -r base <"$out/base" || exit 3
+{ read -r base && read -r base_tree; } <"$out/base" || exit 3
 cd -- "$repo" || {
 	chmod -- u+rwx "$repo" && cd -- "$repo" || exit 3
 }
@@ -76,44 +80,47 @@ fi
 
 cd -- "$control/empty" || exit 3
 tree=$(safe_git write-tree) || exit 3
-commit=$(safe_git commit-tree -p "$base" -F "$control/message" "$tree") ||
-	exit 3
-safe_git diff-tree -r -z --raw --no-abbrev --full-index -M "$base" "$commit" \
-	>"$out/raw" || exit 3
-if [ ! -s "$out/raw" ]; then
+if [ "$tree" = "$base_tree" ]; then
 	echo same >"$out/state"
 	exit 0
 fi
-# An entry has 101 bytes and more, so most lists need no counting.
-if [ "$(wc -c <"$out/raw")" -gt $((TASKMILL_FILES_MAX * 101)) ] &&
-	[ "$(tr '\0' '\n' <"$out/raw" | grep -c '^:[0-7]* [0-7]* [0-9a-f]* ')" \
-		-gt "$TASKMILL_FILES_MAX" ]; then
-	echo many >"$out/state"
-	exit 0
-fi
+commit=$(safe_git commit-tree -p "$base" -F "$control/message" "$tree") ||
+	exit 3
 echo "$commit" >"$out/commit"
 
-# Attributes of the tree have no say in the patch; and it is told in full.
+# Three at once. Attributes of the tree have no say in the patch, and it is
+# told in full.
 GIT_INDEX_FILE=$control/empty/none safe_git --work-tree="$control/empty" \
 	format-patch --quiet --stdout --binary --full-index --no-ext-diff \
 	--no-textconv --no-color -M "$base..$commit" >"$out/patch" &
 patch_job=$!
-{
-	# Ids of both sides, then sizes, then the texts that are small.
-	tr '\0' '\n' <"$out/raw" |
-		sed -n 's/^:[0-7]* [0-7]* \([0-9a-f]*\) \([0-9a-f]*\) .*/\1 \2/p' |
-		head -n "$TASKMILL_BLOBS" | tr ' ' '\n' |
-		safe_git cat-file --buffer \
-			--batch-check='%(objectname) %(objecttype) %(objectsize)' |
-		awk -v most="$TASKMILL_BLOB_MAX" \
-			'$2 == "blob" && $3 <= most { print $1 }' |
-		safe_git cat-file --buffer --batch >"$out/blobs"
-} &
-blobs_job=$!
 safe_git --work-tree="$control/empty" diff --no-ext-diff --no-textconv \
-	--no-color -M "$base" "$commit" >"$out/diff"
-diff_code=$?
-wait "$blobs_job" || exit 3
+	--no-color -M "$base" "$commit" >"$out/diff" &
+diff_job=$!
+
+safe_git diff-tree -r -z --raw --no-abbrev --full-index -M "$base" "$commit" \
+	>"$out/raw" || exit 3
+# A line for each change, and for each name: a name may look like a change,
+# but can then only be counted, or choose a text that is not looked for.
+tr '\0' '\n' <"$out/raw" | awk -v most="$TASKMILL_FILES_MAX" \
+	-v blobs="$TASKMILL_BLOBS" -v many="$out/many" '
+	/^:[0-7]* [0-7]* [0-9a-f]* [0-9a-f]* [A-Z]/ {
+		if (++n <= blobs)
+			print $3 "\n" $4
+		if (n > most) {
+			print n >many
+			exit
+		}
+	}' |
+	safe_git cat-file --buffer \
+		--batch-check='%(objectname) %(objecttype) %(objectsize)' |
+	awk -v most="$TASKMILL_BLOB_MAX" \
+		'$2 == "blob" && $3 <= most { print $1 }' |
+	safe_git cat-file --buffer --batch >"$out/blobs" || exit 3
+if [ -e "$out/many" ]; then
+	echo many >"$out/state"
+	exit 0 # the namespace ends with us, and the jobs with it
+fi
+wait "$diff_job" || exit 3
 wait "$patch_job" || exit 3
-[ "$diff_code" -eq 0 ] || exit 3
 echo changed >"$out/state"

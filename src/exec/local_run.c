@@ -41,6 +41,7 @@ struct running {
 	struct buf errors;
 	char *piece;
 	int64_t until_ms; /* when to kill it; INT64_MAX never */
+	bool asked;       /* it has been sent its SIGTERM */
 	bool killed;
 };
 
@@ -87,26 +88,28 @@ inner_children(const struct running *r, long pid, bool *found)
 	return first;
 }
 
-/* Asks the command to end: SIGTERM, which bwrap would not hand on. */
-static void
+/*
+ * Asks the command to end: SIGTERM, which bwrap would not hand on. False when
+ * the command is not there yet.
+ */
+static bool
 ask_to_end(const struct running *r)
 {
-	bool found;
+	bool found = false;
 	long pid;
 	int fd;
 
-	if (!r->lo->bwrap) {
-		(void)kill(-r->main.pid, SIGTERM);
-		return;
-	}
+	if (!r->lo->bwrap)
+		return kill(-r->main.pid, SIGTERM) == 0;
 	if (r->inner_fd == -1 || (pid = inner_children(r, 0, &found)) <= 0 ||
 	    (fd = pidfd_open((pid_t)pid, 0)) == -1)
-		return;
+		return false;
 	/* Asked again with the pidfd open: no stranger took the number (P2). */
 	(void)inner_children(r, pid, &found);
 	if (found)
-		(void)pidfd_send_signal(fd, SIGTERM, NULL, 0);
+		found = pidfd_send_signal(fd, SIGTERM, NULL, 0) == 0;
 	(void)close(fd);
+	return found;
 }
 
 /* The limits of every command (B6): DATA, because AS breaks Node.js. */
@@ -263,10 +266,11 @@ check_time(struct running *r)
 	if (!r->killed && !r->end->stopped && r->cmd->stop != NULL &&
 	    r->cmd->stop(r->cmd->ctx)) {
 		r->end->stopped = true;
-		ask_to_end(r);
 		if (r->until_ms > now + r->cmd->grace_ms)
 			r->until_ms = now + r->cmd->grace_ms;
 	}
+	if (!r->killed && r->end->stopped && !r->asked)
+		r->asked = ask_to_end(r);
 	if (!r->killed && now >= r->until_ms) {
 		r->end->cut_off = !r->end->stopped;
 		kill_all(r);

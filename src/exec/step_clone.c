@@ -9,6 +9,7 @@
 #include "util/log.h"
 
 #define ERRORS_MAX ((size_t)8 * 1024)
+#define LINES_MAX ((size_t)512)
 #define CA_MAX ((size_t)2 * 1024 * 1024)
 #define CA_PATH SANDBOX_CONTROL "/ca.pem"
 #define TRIES 3
@@ -125,11 +126,11 @@ fail_by_words(struct pipeline *p, const struct buf *errors, bool *again,
 	    "The repository was not found, or the token has no access to it.");
 }
 
-/* Reads a small file of the control folder; "" when it is not there. */
+/* Reads a file's first line, in the control folder; "" when it is not there. */
 static void
 read_small(struct pipeline *p, const char *path, char *out, size_t size)
 {
-	struct buf text = BUF(size - 1);
+	struct buf text = BUF(LINES_MAX);
 	struct err ignored = { 0 };
 
 	out[0] = '\0';

@@ -295,8 +295,8 @@ def test_token_is_nowhere(private, isolation):
                      (spool / "events.ndjson").read_bytes() or p.poll()
                      is not None)
             boxes = subprocess.run(
-                ["grep", "-rl", TOKEN, str(private.boxes)],
-                capture_output=True, check=False)
+                ["grep", "-rlf", "-", str(private.boxes)],
+                input=TOKEN.encode(), capture_output=True, check=False)
             assert p.wait(60) == 0
     finally:
         stop.set()
