@@ -44,7 +44,6 @@ struct scoreboard {
 	_Atomic uint64_t deaths;             /* workers that died unasked */
 	_Atomic uint64_t killed;             /* workers over REQUEST_LIMIT_S */
 	_Atomic int64_t crash_loop_until_ms; /* held back until then; 0: no */
-	_Atomic int sign_ins;                /* password hashes at work */
 	_Atomic int64_t reaper_pid;
 	_Atomic int64_t started_ms;
 	_Atomic uint64_t reloads;
