@@ -104,7 +104,7 @@ local_bwrap_launch(const struct local *lo, const struct sandbox_cmd *cmd,
 		"--new-session", "--cap-drop", "ALL", "--uid", "1000", "--gid",
 		"1000", "--hostname", "sandbox", NULL };
 	static const char *const base_env[] = {
-		"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" SANDBOX_HOME,
+		"PATH=/usr/local/bin:/usr/bin:/bin", ("HOME=" SANDBOX_HOME),
 		"USER=user", "LOGNAME=user", "SHELL=/bin/sh", "LANG=C.UTF-8",
 		"TERM=dumb", "TMPDIR=/tmp"
 	};

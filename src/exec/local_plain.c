@@ -60,7 +60,7 @@ local_plain_launch(const struct local *lo, const struct sandbox_cmd *cmd,
     struct launch *l)
 {
 	static const char *const base_env[] = {
-		"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" SANDBOX_HOME,
+		"PATH=/usr/local/bin:/usr/bin:/bin", ("HOME=" SANDBOX_HOME),
 		"USER=user", "LOGNAME=user", "SHELL=/bin/sh", "LANG=C.UTF-8",
 		"TERM=dumb"
 	};

@@ -1,7 +1,7 @@
 # libFuzzer targets, built by "make fuzzers" after configure --enable-fuzzers
 # CC=clang, and run by script/fuzz. A new one is a fuzz_NAME.c here, its name
 # in FUZZ_TARGETS, two lines below, and a seed corpus in corpus/fuzz_NAME/.
-FUZZ_TARGETS = fuzz_json fuzz_jwt fuzz_path fuzz_redact fuzz_url
+FUZZ_TARGETS = fuzz_json fuzz_jwt fuzz_path fuzz_redact fuzz_spool fuzz_url
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 if FUZZERS
@@ -22,6 +22,10 @@ fuzz_path_LDADD = libhttp.a libutil.a $(SYSTEM_LIBS)
 fuzz_redact_SOURCES = tests/fuzz/fuzz_redact.c
 fuzz_redact_LDFLAGS = $(FUZZ_LINK)
 fuzz_redact_LDADD = libutil.a $(SYSTEM_LIBS)
+
+fuzz_spool_SOURCES = tests/fuzz/fuzz_spool.c
+fuzz_spool_LDFLAGS = $(FUZZ_LINK)
+fuzz_spool_LDADD = libspool.a libutil.a $(SYSTEM_LIBS)
 
 fuzz_url_SOURCES = tests/fuzz/fuzz_url.c
 fuzz_url_LDFLAGS = $(FUZZ_LINK)
