@@ -57,6 +57,7 @@ CREATE TABLE rate_windows (
   key_hash BINARY(32) NOT NULL COMMENT 'SHA-256 of account or address',
   began_at DATETIME NOT NULL,
   hits     INT UNSIGNED NOT NULL,
+  last_at  DATETIME(6) NOT NULL COMMENT 'the newest that was let through',
   PRIMARY KEY (kind, key_hash, began_at),
   KEY k_began (began_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin;

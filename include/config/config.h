@@ -8,6 +8,15 @@
 #include "util/err.h"
 #include "util/json.h"
 
+/* Ways to prove who one is (D9), as bits. */
+enum auth_way {
+	WAY_PASSWORD = 1 << 0,
+	WAY_SESSION = 1 << 1, /* the cookie of our own sign-in */
+	WAY_BEARER = 1 << 2,  /* an API token, or a token of a provider */
+	WAY_PROXY = 1 << 3,   /* the web server's REMOTE_USER */
+	WAY_OPEN = 1 << 4     /* no proof at all; this machine only */
+};
+
 /*
  * config: every setting, read once before anything is forked.
  *
@@ -58,6 +67,25 @@ struct config {
 	long password_memory_mb;
 	long password_passes;
 	long sign_ins_at_once; /* most workers hashing a password at a time */
+
+	/* Who may sign in */
+	char *environment; /* "production" or "development" */
+	char *auth_ways;
+	unsigned int ways; /* auth_ways as bits of enum auth_way */
+	char *sign_up;     /* "closed", "invited" or "open" */
+	long sign_in_tries;
+	long sign_in_tries_address;
+	long sign_in_tries_account;
+	char *cors_origins;
+	char *idp_issuer; /* "": no tokens of an identity provider */
+	char *idp_audience;
+	char *idp_hs256_secret; /* secret */
+	char *idp_jwks_file;
+	char *idp_jwks_url;
+	char *idp_ca_file;
+	long idp_jwks_refresh_s;
+	bool test_users;
+	char *test_users_secret; /* secret */
 
 	/* What a user may ask */
 	char *repo_allowed_hosts;
@@ -135,5 +163,12 @@ const char *config_mode(const struct config *c);
  * last number serves for all later ones.
  */
 unsigned int config_retry_delay_ms(const struct config *c, unsigned int tries);
+
+/* True for an origin that stands, character by character, in CORS_ORIGINS. */
+bool config_origin_listed(const struct config *c, const char *origin);
+
+/* Where API workers find the provider's public keys: IDP_JWKS_FILE, or what
+ * "taskmill jwks" fetched to STATE_DIR/jwks.json. False: nowhere. */
+bool config_jwks_path(const struct config *c, char *out, size_t size);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/accounts.h"
 #include "config/settings.h"
 #include "util/file.h"
 
@@ -231,7 +232,7 @@ config_load(struct config *c, const char *path, struct err *e)
 	    put_environment(c, e) == -1 ||
 	    below_state(c, &c->sandbox_dir, "box", e) == -1 ||
 	    below_state(c, &c->api_socket, "api.sock", e) == -1 ||
-	    check_together(c, e) == -1)
+	    check_together(c, e) == -1 || config_check_accounts(c, e) == -1)
 		goto out;
 	rc = 0;
 out:

@@ -1,4 +1,6 @@
 noinst_LIBRARIES += libconfig.a
 libconfig_a_SOURCES = \
+	src/config/accounts.c \
+	src/config/accounts.h \
 	src/config/config.c \
 	src/config/settings.c

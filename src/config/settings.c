@@ -57,6 +57,24 @@ const struct setting settings[] = {
 	NUMBER("PASSWORD_PASSES", password_passes, "2", 1, 16, "passes over that memory"),
 	NUMBER("SIGN_INS_AT_ONCE", sign_ins_at_once, "1", 1, 64, "password checks at a time over all workers; keep below API_WORKERS"),
 
+	/* Who may sign in */
+	CHOICE("ENVIRONMENT", environment, "production", "production development", "development: test users may be turned on"),
+	TEXT("AUTH_WAYS", auth_ways, "password,session,bearer", 1, 100, "how somebody proves who he is: password, session, bearer, proxy, open; separated by commas"),
+	CHOICE("SIGN_UP", sign_up, "closed", "closed invited open", "who may make an account for himself"),
+	NUMBER("SIGN_IN_TRIES", sign_in_tries, "10", 1, 1000000, "failed sign-ins to one account from one address in 15 minutes"),
+	NUMBER("SIGN_IN_TRIES_ADDRESS", sign_in_tries_address, "100", 1, 1000000, "failed sign-ins from one address in 15 minutes"),
+	NUMBER("SIGN_IN_TRIES_ACCOUNT", sign_in_tries_account, "300", 1, 1000000, "failed sign-ins to one account in 15 minutes before strangers have to wait"),
+	TEXT("CORS_ORIGINS", cors_origins, "", 0, 4095, "origins of other sites whose pages may call, separated by commas"),
+	TEXT("IDP_ISSUER", idp_issuer, "", 0, 200, "iss of the identity provider's tokens; empty: none are taken"),
+	TEXT("IDP_AUDIENCE", idp_audience, "", 0, 200, "aud that they must have"),
+	SECRET("IDP_HS256_SECRET", idp_hs256_secret, 0, 1024, "secret that the provider signs with, at least 32 bytes"),
+	TEXT("IDP_JWKS_FILE", idp_jwks_file, "", 0, 4095, "file with the provider's public keys (JWKS)"),
+	TEXT("IDP_JWKS_URL", idp_jwks_url, "", 0, 1024, "URL where the provider publishes them"),
+	TEXT("IDP_CA_FILE", idp_ca_file, "", 0, 4095, "CA certificates for that URL; empty: the system's"),
+	NUMBER("IDP_JWKS_REFRESH_S", idp_jwks_refresh_s, "600", 1, DAY_S, "how often it is fetched"),
+	FLAG("TEST_USERS", test_users, "no", "routes that make users for automated tests; needs ENVIRONMENT=development"),
+	SECRET("TEST_USERS_SECRET", test_users_secret, 0, 255, "header X-Test-Users-Secret that lets other machines use them, at least 16 bytes"),
+
 	/* What a user may ask */
 	TEXT("REPO_ALLOWED_HOSTS", repo_allowed_hosts, "github.com", 1, 4095, "hosts of repositories, host or host:port, separated by commas"),
 	FLAG("REPO_ALLOW_HTTP", repo_allow_http, "no", "repositories over http without TLS too"),
