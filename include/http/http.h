@@ -40,6 +40,7 @@ struct http_request {
 	const char *origin;
 	const char *cookie;
 	const char *user_agent;
+	const char *accept;
 	const char *remote_addr;
 	const char *request_id; /* [A-Za-z0-9-]{1,64}; made up if none came */
 	const char *body;       /* NUL-terminated behind body_len bytes */

@@ -67,6 +67,9 @@ enum json_got json_get_array(struct json_object *o, const char *name,
 
 bool json_is_object(struct json_object *o);
 
+/* True if object o has a member of this name, null or not. */
+bool json_has(struct json_object *o, const char *name);
+
 /* Name of member i of object o, in the text's order; NULL behind the last. */
 const char *json_member_name(struct json_object *o, size_t i);
 
@@ -108,6 +111,9 @@ void json_null(struct json_out *j);
 
 /* A value that is JSON already. */
 void json_raw(struct json_out *j, const char *json, size_t len);
+
+/* A value that was read; NULL writes null. */
+void json_value(struct json_out *j, struct json_object *o);
 
 /* "name":value in one call. */
 void json_name_text(struct json_out *j, const char *name, const char *s);

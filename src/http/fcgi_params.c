@@ -23,6 +23,7 @@ enum param {
 	P_ORIGIN,
 	P_COOKIE,
 	P_USER_AGENT,
+	P_ACCEPT,
 	P_N
 };
 
@@ -50,6 +51,7 @@ static const struct {
 	[P_ORIGIN] = NAMED("HTTP_ORIGIN"),
 	[P_COOKIE] = NAMED("HTTP_COOKIE"),
 	[P_USER_AGENT] = NAMED("HTTP_USER_AGENT"),
+	[P_ACCEPT] = NAMED("HTTP_ACCEPT"),
 };
 
 _Static_assert(sizeof(params) / sizeof(params[0]) == P_N,
@@ -224,6 +226,7 @@ fcgi_params_read(struct fcgi_parsed *p, const char *const *envp,
 	p->rq.origin = or_empty(got[P_ORIGIN]);
 	p->rq.cookie = or_empty(got[P_COOKIE]);
 	p->rq.user_agent = or_empty(got[P_USER_AGENT]);
+	p->rq.accept = or_empty(got[P_ACCEPT]);
 	p->rq.remote_addr = or_empty(got[P_REMOTE_ADDR]);
 	read_id(p, got);
 	if (status == 0)

@@ -150,6 +150,27 @@ json_is_object(struct json_object *o)
 	return json_object_is_type(o, json_type_object);
 }
 
+bool
+json_has(struct json_object *o, const char *name)
+{
+	return json_is_object(o) && json_object_object_get_ex(o, name, NULL);
+}
+
+void
+json_value(struct json_out *j, struct json_object *o)
+{
+	size_t len = 0;
+	const char *text = json_object_to_json_string_length(o,
+	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+
+	if (o == NULL)
+		json_null(j);
+	else if (text == NULL)
+		j->to->failed = true; /* memory ran out */
+	else
+		json_raw(j, text, len);
+}
+
 size_t
 json_array_size(struct json_object *a)
 {

@@ -19,14 +19,14 @@ static void
 a_request_of_nginx_is_read(void **state)
 {
 	(void)state;
-	assert_int_equal(READ("FCGI_ROLE=RESPONDER", "REQUEST_METHOD=POST",
-			     "REQUEST_URI=/api/start%2Dtask?a=%41",
-			     "QUERY_STRING=ignored=1", "CONTENT_LENGTH=12",
-			     "CONTENT_TYPE=application/json",
-			     "HTTP_AUTHORIZATION=Bearer x.y.z",
-			     "HTTP_IDEMPOTENCY_KEY=k", "HTTP_ORIGIN=https://o",
-			     "HTTP_COOKIE=c=d", "HTTP_USER_AGENT=ua",
-			     "REMOTE_ADDR=10.0.0.1", "REQUEST_ID=abc-1"),
+	assert_int_equal(
+	    READ("FCGI_ROLE=RESPONDER", "REQUEST_METHOD=POST",
+		"REQUEST_URI=/api/start%2Dtask?a=%41", "QUERY_STRING=ignored=1",
+		"CONTENT_LENGTH=12", "CONTENT_TYPE=application/json",
+		"HTTP_AUTHORIZATION=Bearer x.y.z", "HTTP_IDEMPOTENCY_KEY=k",
+		"HTTP_ORIGIN=https://o", "HTTP_COOKIE=c=d",
+		"HTTP_USER_AGENT=ua", "HTTP_ACCEPT=a/b", "REMOTE_ADDR=10.0.0.1",
+		"REQUEST_ID=abc-1"),
 	    0);
 	assert_int_equal(p.rq.method, HTTP_POST);
 	assert_string_equal(p.rq.path, "/api/start-task");
@@ -38,6 +38,7 @@ a_request_of_nginx_is_read(void **state)
 	assert_string_equal(p.rq.origin, "https://o");
 	assert_string_equal(p.rq.cookie, "c=d");
 	assert_string_equal(p.rq.user_agent, "ua");
+	assert_string_equal(p.rq.accept, "a/b");
 	assert_string_equal(p.rq.remote_addr, "10.0.0.1");
 	assert_string_equal(p.rq.request_id, "abc-1");
 }

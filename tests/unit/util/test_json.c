@@ -216,6 +216,32 @@ slashes_and_foreign_letters_are_not_escaped(void **state)
 	buf_clear(&b);
 }
 
+static void
+what_was_read_is_written_again(void **state)
+{
+	static const char text[] =
+	    "{\"a\":[1,-2.50,\"x/y \\\"\\u0001\",null,true],\"b\":{}}";
+	struct json_object *read = NULL;
+	struct buf b = BUF(1000);
+	struct json_out j;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(json_read(&read, text, strlen(text), &e), 0);
+	assert_true(json_has(read, "a"));
+	assert_false(json_has(read, "c"));
+	json_start(&j, &b);
+	json_open_array(&j);
+	json_value(&j, read);
+	json_value(&j, NULL);
+	json_close_array(&j);
+	assert_true(buf_ok(&b));
+	assert_memory_equal(b.data + 1, text, strlen(text));
+	assert_string_equal(b.data + 1 + strlen(text), ",null]");
+	json_free(read);
+	buf_clear(&b);
+}
+
 int
 main(void)
 {
@@ -226,6 +252,7 @@ main(void)
 		cmocka_unit_test(falsy_is_what_python_calls_so),
 		cmocka_unit_test(writing_puts_the_commas),
 		cmocka_unit_test(every_character_survives_writing),
+		cmocka_unit_test(what_was_read_is_written_again),
 		cmocka_unit_test(slashes_and_foreign_letters_are_not_escaped),
 	};
 
