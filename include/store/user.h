@@ -51,6 +51,13 @@ int user_set_password(struct db *db, const char *id, const char *hash,
 int user_set_disabled(struct db *db, const char *id, bool disabled,
     struct err *e) MUST_CHECK;
 
+/*
+ * Deletes a user and all that is his: projects, tasks, tokens. As with
+ * project_delete(), poke the reaper afterwards, and many tasks go in several
+ * transactions. ERR_ABSENT: no such user.
+ */
+int user_delete(struct db *db, const char *id, struct err *e) MUST_CHECK;
+
 /* Oldest first, without hashes. fn must not use the handle. */
 typedef int user_row_fn(void *ctx, const struct user_row *u, struct err *e);
 int user_list(struct db *db, user_row_fn *fn, void *ctx,

@@ -5,6 +5,7 @@ libstore_a_SOURCES = \
 	src/store/live.c \
 	src/store/machine.c \
 	src/store/poke.c \
+	src/store/project.c \
 	src/store/queue_claim.c \
 	src/store/queue_complete.c \
 	src/store/queue_count.c \
@@ -12,11 +13,14 @@ libstore_a_SOURCES = \
 	src/store/queue_lost.c \
 	src/store/queue_ship.c \
 	src/store/refresh_token.c \
+	src/store/remove.c \
 	src/store/state.c \
 	src/store/task_cancel.c \
 	src/store/task_events.c \
 	src/store/task_read.c \
 	src/store/task_start.c \
 	src/store/user.c \
+	src/store/user_delete.c \
 	src/store/events.h \
-	src/store/live.h
+	src/store/live.h \
+	src/store/remove.h
