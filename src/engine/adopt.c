@@ -129,11 +129,31 @@ on_owned(void *ctx, const struct hold *h, bool cancel, struct err *e)
 	if (r == NULL)
 		return give_back_row(g, h, false,
 		    "its reaper stopped before it began", e);
+	r->has_row = true;
 	if (cancel && (r->row == ROW_OURS || r->row == ROW_UNKNOWN)) {
 		r->row = ROW_CANCEL;
 		r->nudge = g->busy = true;
 	}
 	return 0;
+}
+
+/*
+ * A run of ours whose row was not among ours: its task was deleted, or somebody
+ * has taken it over, or it goes on under the name of a past boot. Each is
+ * asked for by itself, for one look may be older than what it looks at.
+ */
+static void
+doubt_rest(struct engine *g)
+{
+	for (size_t i = 0; i < g->runs.count; i++) {
+		struct run *r = g->runs.at[i];
+
+		if (r->has_row || r->cleaning ||
+		    (r->row != ROW_OURS && r->row != ROW_CANCEL))
+			continue;
+		r->row = ROW_UNKNOWN;
+		r->nudge = g->busy = true;
+	}
 }
 
 void
@@ -145,8 +165,12 @@ adopt_wishes(struct engine *g, int64_t now_ms)
 	    !timer_due(&g->wishes, now_ms))
 		return;
 	timer_set_jittered(&g->wishes, now_ms, g->config->poll_ms);
-	if (queue_owned(g->db, g->id.owner, on_owned, g, &e) == -1)
+	for (size_t i = 0; i < g->runs.count; i++)
+		g->runs.at[i]->has_row = false;
+	if (queue_owned(g->db, g->id.owner, on_owned, g, &e) == -1) {
 		link_failed(g, &e, "look for wishes to cancel");
-	else
-		link_worked(g, now_ms);
+		return;
+	}
+	doubt_rest(g);
+	link_worked(g, now_ms);
 }

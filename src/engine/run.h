@@ -31,6 +31,7 @@ struct run {
 	bool exited;      /* the pidfd said so; the lock has the last word */
 	bool began;       /* a runner was started: its loss counts as a try */
 	bool adopted;     /* found on disk, not claimed by this process */
+	bool has_row;     /* seen by the look for rows that is under way */
 
 	/* Shipping. reader NULL: to be opened behind what is shipped. */
 	struct spool_reader *reader;
