@@ -23,6 +23,8 @@
 #define NET_CONNECT_MS 10000
 #define NET_LOCATION_MAX 2048
 #define NET_TYPE_MAX 128
+#define NET_WANT_MAX 8
+#define NET_WANTED_MAX 512
 
 /* Once in each process, before any thread. */
 int net_init(struct err *e) MUST_CHECK;
@@ -43,6 +45,10 @@ struct net_request {
 	/* NULL: none. POST, PUT and PATCH then send an empty one. */
 	const char *body;
 	size_t body_len;
+
+	/* Names of up to NET_WANT_MAX headers of the answer that are to be
+	 * kept, NULL last; NULL: none. */
+	const char *const *want;
 
 	size_t max_body; /* of the answer; more is ERR_BROKEN */
 
@@ -67,6 +73,11 @@ struct net_response {
 	int retry_after_s;               /* -1: not said */
 	char location[NET_LOCATION_MAX]; /* "": not said, or too long */
 	char content_type[NET_TYPE_MAX]; /* likewise */
+
+	/* As wanted, in that order. has_wanted tells a header without a value
+	 * from none; one that is too long counts as none. */
+	char wanted[NET_WANT_MAX][NET_WANTED_MAX];
+	bool has_wanted[NET_WANT_MAX];
 	struct buf body;
 
 	/*
@@ -74,6 +85,7 @@ struct net_response {
 	 * asks for may have been done.
 	 */
 	bool sent;
+	bool timed_out; /* the failure was that time ran out */
 };
 
 /*

@@ -146,6 +146,16 @@ out:
 }
 
 static bool
+is_short(const char *const *names, size_t max)
+{
+	size_t n = 0;
+
+	while (names != NULL && names[n] != NULL && n <= max)
+		n++;
+	return n <= max;
+}
+
+static bool
 is_method(const char *method)
 {
 	size_t len = strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
@@ -238,20 +248,26 @@ set_request(CURL *curl, const struct net_request *rq, CURLU *url,
 }
 
 /* Copies a header of the answer; "" when it is not there or does not fit. */
-static void
+static bool
 copy_header(CURL *curl, const char *name, char *out, size_t size)
 {
 	struct curl_header *h;
+	size_t len;
 
 	out[0] = '\0';
-	if (curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &h) ==
-		CURLHE_OK &&
-	    strlen(h->value) < size)
-		memcpy(out, h->value, strlen(h->value) + 1);
+	if (curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+		return false;
+	/* 7.88 leaves the end of the line in a value that is empty. */
+	len = strcspn(h->value, "\r\n");
+	if (len >= size)
+		return false;
+	memcpy(out, h->value, len);
+	out[len] = '\0';
+	return true;
 }
 
 static void
-read_answer(CURL *curl, struct net_response *rs)
+read_answer(CURL *curl, const struct net_request *rq, struct net_response *rs)
 {
 	curl_off_t wait_s = 0;
 	long status = 0;
@@ -259,10 +275,13 @@ read_answer(CURL *curl, struct net_response *rs)
 
 	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	rs->status = (int)status;
-	copy_header(curl, "Location", rs->location, sizeof(rs->location));
-	copy_header(curl, "Content-Type", rs->content_type,
+	(void)copy_header(curl, "Location", rs->location, sizeof(rs->location));
+	(void)copy_header(curl, "Content-Type", rs->content_type,
 	    sizeof(rs->content_type));
-	copy_header(curl, "Retry-After", said, sizeof(said));
+	for (size_t i = 0; rq->want != NULL && rq->want[i] != NULL; i++)
+		rs->has_wanted[i] = copy_header(curl, rq->want[i],
+		    rs->wanted[i], sizeof(rs->wanted[i]));
+	(void)copy_header(curl, "Retry-After", said, sizeof(said));
 	/* Reads seconds and dates alike; the text only tells 0 from nothing. */
 	if (said[0] != '\0' &&
 	    curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait_s) == CURLE_OK)
@@ -318,9 +337,10 @@ perform(CURL *curl, struct call *c, CURLU *url, struct curl_slist *headers,
 	(void)curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &request);
 	(void)curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &bytes);
 	c->rs->sent = request > 0 || bytes > 0;
+	c->rs->timed_out = rc == CURLE_OPERATION_TIMEDOUT;
 	if (rc != CURLE_OK)
 		return failed(c, rc, e);
-	read_answer(curl, c->rs);
+	read_answer(curl, c->rq, c->rs);
 	return 0;
 }
 
@@ -338,6 +358,10 @@ net_fetch(struct net *n, const struct net_request *rq, struct net_response *rs,
 	rs->body.max = rq->max_body;
 	if (!is_method(rq->method)) {
 		(void)err_set(e, ERR_INVALID, "not an HTTP method");
+		goto out;
+	}
+	if (!is_short(rq->want, NET_WANT_MAX)) {
+		(void)err_set(e, ERR_INVALID, "too many headers wanted");
 		goto out;
 	}
 	if ((url = curl_url()) == NULL) {

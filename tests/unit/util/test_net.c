@@ -142,11 +142,14 @@ url_of(char out[100], const struct peer *p, const char *path)
 static void
 an_answer_is_read_with_its_headers(void **state)
 {
+	static const char *const want[] = { "x-none", "X-Scopes", "x-empty",
+		NULL };
 	struct peer p = { 0 };
 	struct net *n = new_net();
 	char url[100];
 	struct net_request rq = { .method = "GET",
 		.url = url,
+		.want = want,
 		.max_body = 1000 };
 	struct net_response rs;
 	struct err e = { 0 };
@@ -155,7 +158,7 @@ an_answer_is_read_with_its_headers(void **state)
 	peer_start(&p,
 	    "HTTP/1.1 302 Found\r\nLocation: https://evil.example/x\r\n"
 	    "Content-Type: application/json\r\nRetry-After: 17\r\n"
-	    "Content-Length: 2\r\n\r\n{}",
+	    "x-scopes: repo, user\r\nX-Empty: \r\nContent-Length: 2\r\n\r\n{}",
 	    false);
 	url_of(url, &p, "/a?b");
 	if (net_fetch(n, &rq, &rs, &e) != 0)
@@ -165,6 +168,12 @@ an_answer_is_read_with_its_headers(void **state)
 	assert_string_equal(rs.location, "https://evil.example/x");
 	assert_string_equal(rs.content_type, "application/json");
 	assert_int_equal(rs.retry_after_s, 17);
+	assert_string_equal(rs.wanted[0], "");
+	assert_false(rs.has_wanted[0]);
+	assert_string_equal(rs.wanted[1], "repo, user");
+	assert_true(rs.has_wanted[1]);
+	assert_string_equal(rs.wanted[2], "");
+	assert_true(rs.has_wanted[2]);
 	assert_string_equal(rs.body.data, "{}");
 	net_response_clear(&rs);
 	peer_stop(&p, NULL);
@@ -279,6 +288,7 @@ bounds_hold(void **state)
 		    e.kind != cases[i].kind)
 			fail_msg("%zu: %s", i, e.text);
 		assert_true(rs.sent);
+		assert_true(rs.timed_out == (rc == -1 && cases[i].hold));
 		assert_true(clock_mono_ms() - began < 5000);
 		peer_stop(&p, &seen);
 		/* Never twice, whatever became of the first (U1). */
@@ -292,6 +302,8 @@ bounds_hold(void **state)
 static void
 what_is_not_allowed_is_not_sent(void **state)
 {
+	static const char *const nine[] = { "a", "a", "a", "a", "a", "a", "a",
+		"a", "a", NULL };
 	static const char *const cr[] = { "X: a\r\nHost: evil", NULL };
 	static const struct {
 		struct net_request rq;
@@ -307,6 +319,10 @@ what_is_not_allowed_is_not_sent(void **state)
 		{ { .method = "get", .url = "https://127.0.0.1/" }, "method" },
 		{ { .method = "GET\r\nX:", .url = "https://127.0.0.1/" },
 		    "method" },
+		{ { .method = "GET",
+		      .url = "https://127.0.0.1/",
+		      .want = nine },
+		    "wanted" },
 		{ { .method = "", .url = "https://127.0.0.1/" }, "method" },
 		{ { .method = "GET",
 		      .url = "https://127.0.0.1/",
