@@ -118,7 +118,7 @@ class Stream:
     async def send(self, kind, message, flags=0):
         """One envelope; kind is what the faults call it: start data keepalive end eos."""
         silence = self.plan.silence
-        if silence and self._sent >= silence.get("after", 0):
+        if silence is not None and self._sent >= silence.get("after", 0):
             await self.exchange.hang()
         data = envelope(encode(message, self.plan.spaces), flags)
         where = self.plan.cut_event(kind)

@@ -160,7 +160,7 @@ class Server:
 
     async def _die(self, plan, sandbox_id):
         sandbox = self.registry.all.get(sandbox_id)
-        if not plan.die or sandbox is None:
+        if plan.die is None or sandbox is None:
             return
         seconds = plan.die.get("seconds", 0)
         if not seconds:
