@@ -105,6 +105,11 @@ struct task_row {
 	const char *completed_at; /* NULL when unset */
 	bool is_test_data;
 	const char *failure_code;
+
+	/* full lists: the project's; NULL when there is none */
+	const char *project_name;
+	const char *project_repo_name;
+	const char *project_repo_owner;
 };
 
 typedef int task_row_fn(void *ctx, const struct task_row *row, struct err *e);
@@ -139,6 +144,34 @@ struct task_filter {
 int task_list(struct db *db, const char *user_id,
     const struct task_filter *filter, task_row_fn *fn, void *ctx,
     struct err *e) MUST_CHECK;
+
+/* Which tasks a full list is of: one task, a project's, or all of a user's. */
+struct task_pick {
+	int64_t id;         /* 0: any */
+	int64_t project_id; /* 0: any; looked at when id is 0 */
+};
+
+/* Newest first, every column, and the project's names. */
+int task_list_full(struct db *db, const char *user_id,
+    const struct task_pick *pick, task_row_fn *fn, void *ctx,
+    struct err *e) MUST_CHECK;
+
+/*
+ * Adds one message, at the end, in one statement: whoever writes at the same
+ * time loses nothing (D15). role is "user" or "assistant"; the timestamp is
+ * now. In every state of the task. ERR_DENIED: the conversation is as large as
+ * one may be (CHAT_BYTES_MAX).
+ */
+#define CHAT_BYTES_MAX (8 * 1024 * 1024)
+
+struct chat_new {
+	const char *role;
+	const char *content; /* valid UTF-8 */
+	size_t content_len;
+};
+
+int task_chat_add(struct db *db, const char *user_id, int64_t id,
+    const struct chat_new *message, struct err *e) MUST_CHECK;
 
 /* Only id, status and git_diff. */
 int task_diff_get(struct db *db, const char *user_id, int64_t id,

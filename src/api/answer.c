@@ -12,6 +12,8 @@
 
 #define RETRY_AFTER_S "5"
 
+#define REST "/rest/v1/"
+
 /* What db says when nobody could find out whether a COMMIT happened (C4). */
 #define UNKNOWN_MARK "outcome unknown"
 #define UNKNOWN_TEXT                                                          \
@@ -70,6 +72,31 @@ text_of(enum err_kind kind, const struct err *e)
 }
 
 void
+answer_rest_error(struct call *c, int status, const char *code,
+    const char *details, const char *message)
+{
+	struct json_out j;
+
+	/* Drops what an answer had begun with. */
+	http_response_error(c->rs, status, "");
+	buf_reset(&c->rs->body);
+	json_start(&j, &c->rs->body);
+	json_open(&j);
+	json_name_text(&j, "code", code);
+	json_name_text(&j, "details", details);
+	json_name_null(&j, "hint");
+	json_name_text(&j, "message", message);
+	json_close(&j);
+}
+
+/* Its clients read errors in another form. */
+static bool
+is_rest(const struct call *c)
+{
+	return strncmp(c->rq->path, REST, sizeof(REST) - 1) == 0;
+}
+
+void
 answer_error(struct call *c, const struct err *e)
 {
 	enum err_kind kind = e->kind < ERR_KIND_N ? e->kind : ERR_NONE;
@@ -83,8 +110,13 @@ answer_error(struct call *c, const struct err *e)
 		http_response_header(c->rs, "WWW-Authenticate", "Bearer");
 	if (kind == ERR_RETRY)
 		http_response_header(c->rs, "Retry-After", RETRY_AFTER_S);
-	http_response_error(c->rs, answers[kind].status,
-	    text != NULL ? text : e->text);
+	if (text == NULL)
+		text = e->text;
+	if (is_rest(c))
+		answer_rest_error(c, answers[kind].status,
+		    kind == ERR_UNKNOWN ? "PGRST301" : "PGRST000", NULL, text);
+	else
+		http_response_error(c->rs, answers[kind].status, text);
 }
 
 void

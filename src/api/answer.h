@@ -11,6 +11,13 @@
 /* Answers with *e, and logs what the client must not see (D3). */
 void answer_error(struct call *c, const struct err *e);
 
+/*
+ * An error in PostgREST's form: {"code","details","hint","message"}; details
+ * may be NULL.
+ */
+void answer_rest_error(struct call *c, int status, const char *code,
+    const char *details, const char *message);
+
 /* The headers of every answer. Called once, before anything else. */
 void answer_begin(struct call *c);
 

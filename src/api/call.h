@@ -89,5 +89,14 @@ endpoint task_full_read;
 endpoint task_diff_read;
 endpoint task_patch_read;
 endpoint task_events_read;
+endpoint task_chat_post;
+endpoint task_legacy_post;
+endpoint project_list_read;
+endpoint project_post;
+endpoint project_read;
+endpoint project_put;
+endpoint project_remove;
+endpoint project_tasks_read;
+endpoint rest_tasks_read;
 
 #endif

@@ -7,7 +7,14 @@ libapi_a_SOURCES = \
 	src/api/body.h \
 	src/api/call.h \
 	src/api/events.c \
+	src/api/chat.c \
 	src/api/health.c \
+	src/api/project_input.c \
+	src/api/project_input.h \
+	src/api/projects.c \
+	src/api/rest.c \
+	src/api/rest_query.c \
+	src/api/rest_query.h \
 	src/api/routes.c \
 	src/api/routes.h \
 	src/api/seat.c \
@@ -17,6 +24,8 @@ libapi_a_SOURCES = \
 	src/api/start_input.h \
 	src/api/status.c \
 	src/api/task_read.c \
+	src/api/task_row.c \
+	src/api/task_row.h \
 	src/api/tasks.c
 
 openapidir = $(pkgdatadir)

@@ -21,6 +21,20 @@ const struct route api_routes[] = {
 	{ HTTP_GET,  "/api/git-diff/<id>",      NEED_USER,  task_diff_read },
 	{ HTTP_POST, "/api/start-task",
 	    NEED_USER | NEED_BODY | NEED_DATA,              task_start_post },
+	{ HTTP_POST, "/api/tasks/<id>/chat",
+	    NEED_USER | NEED_BODY | NEED_DATA,              task_chat_post },
+	{ HTTP_POST, "/api/migrate-legacy-tasks", NEED_USER, task_legacy_post },
+	/* As the front end asks Supabase for them. */
+	{ HTTP_GET,  "/rest/v1/tasks",          NEED_USER,  rest_tasks_read },
+
+	{ HTTP_GET,  "/api/projects",           NEED_USER,  project_list_read },
+	{ HTTP_POST, "/api/projects",
+	    NEED_USER | NEED_BODY | NEED_DATA,              project_post },
+	{ HTTP_GET,  "/api/projects/<id>",      NEED_USER,  project_read },
+	{ HTTP_PUT,  "/api/projects/<id>",
+	    NEED_USER | NEED_BODY | NEED_DATA,              project_put },
+	{ HTTP_DELETE, "/api/projects/<id>",    NEED_USER,  project_remove },
+	{ HTTP_GET,  "/api/projects/<id>/tasks", NEED_USER, project_tasks_read },
 
 	{ HTTP_POST, "/api/auth/token",         NEED_BODY,  session_token },
 	{ HTTP_POST, "/api/auth/refresh",       NEED_BODY,  session_refresh },

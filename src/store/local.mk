@@ -16,6 +16,7 @@ libstore_a_SOURCES = \
 	src/store/remove.c \
 	src/store/state.c \
 	src/store/task_cancel.c \
+	src/store/task_chat.c \
 	src/store/task_events.c \
 	src/store/task_read.c \
 	src/store/task_start.c \

@@ -15,6 +15,7 @@
 
 #define GROUP_1_N 11
 #define GROUP_2_N 2
+#define GROUP_3_N 13
 
 #define ALL_ROWS UINT64_MAX
 
@@ -294,6 +295,66 @@ task_list(struct db *db, const char *user_id, const struct task_filter *f,
 		&rows, e) == -1)
 		return -1;
 	rc = read_list(rows, fn, ctx, e);
+	db_rows_end(rows);
+	return rc;
+}
+
+/* Everything, with the names of the project that it belongs to. */
+#define FULL_OF(from, where)                                           \
+	"SELECT " GROUP_1 ", " GROUP_2 ", " GROUP_3                    \
+	", p.name, p.repo_name, p.repo_owner FROM tasks t" from        \
+	" LEFT JOIN projects p ON p.id = t.project_id AND p.user_id =" \
+	" t.user_id WHERE t.user_id = ?" where                         \
+	" ORDER BY t.created_at DESC, t.id DESC"
+
+static const char *const full_of_user = FULL_OF(" FORCE INDEX (k_user)", "");
+static const char *const full_of_project =
+    FULL_OF(" FORCE INDEX (k_project)", " AND t.project_id = ?");
+static const char *const full_of_one = FULL_OF("", " AND t.id = ?");
+
+static void
+fill_project(struct task_row *r, struct db_rows *rows, unsigned int at)
+{
+	r->project_name = text_or_null(rows, at);
+	r->project_repo_name = text_or_null(rows, at + 1);
+	r->project_repo_owner = text_or_null(rows, at + 2);
+}
+
+static int
+read_full(struct db_rows *rows, task_row_fn *fn, void *ctx, struct err *e)
+{
+	struct task_row r;
+	struct times t;
+	int got;
+
+	while ((got = db_next(rows, e)) == 1) {
+		memset(&r, 0, sizeof(r));
+		fill_1(&r, &t, rows, 0);
+		fill_2(&r, rows, GROUP_1_N);
+		fill_3(&r, &t, rows, GROUP_1_N + GROUP_2_N);
+		fill_project(&r, rows, GROUP_1_N + GROUP_2_N + GROUP_3_N);
+		if (fn(ctx, &r, e) == -1)
+			return -1;
+	}
+	return got;
+}
+
+int
+task_list_full(struct db *db, const char *user_id, const struct task_pick *pick,
+    task_row_fn *fn, void *ctx, struct err *e)
+{
+	const bool all = pick->id == 0 && pick->project_id == 0;
+	const struct db_arg args[] = { db_arg_text(user_id),
+		db_arg_int(pick->id != 0 ? pick->id : pick->project_id) };
+	const char *sql = pick->id != 0 ? full_of_one
+	    : all                       ? full_of_user
+					: full_of_project;
+	struct db_rows *rows;
+	int rc;
+
+	if (db_query(db, sql, args, all ? 1 : 2, &rows, e) == -1)
+		return -1;
+	rc = read_full(rows, fn, ctx, e);
 	db_rows_end(rows);
 	return rc;
 }
