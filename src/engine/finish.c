@@ -14,7 +14,6 @@
 
 #define SHIP_BUDGET 8
 #define CLEAN_LIMIT_MS 60000
-#define WORKSPACES_MAX 4
 #define FAULTS_MAX 3 /* then the result is given up, not the task */
 
 /* The attempt is over in the database: nothing of it may stay here. */
@@ -47,23 +46,11 @@ finish_clean(struct engine *g, struct run *r)
 	g->busy = true;
 }
 
-/* Where the workspace is gone its runner has killed everything itself. */
-static void
-kill_leftovers(const struct engine *g, const struct run *r)
-{
-	struct workspace left[WORKSPACES_MAX];
-	size_t n = workspace_find(g->config->sandbox_dir, &r->hold, left,
-	    WORKSPACES_MAX);
-
-	for (size_t i = 0; i < n; i++)
-		(void)leftover_kill(left[i].name);
-}
-
 void
 finish_drop(struct engine *g, struct run *r)
 {
 	log_line(LOG_INFO, "run dropped run=%s", r->name);
-	kill_leftovers(g, r);
+	(void)leftover_kill(g->config->sandbox_dir, &r->hold);
 	clean(g, r);
 }
 
@@ -143,8 +130,12 @@ deliver(struct engine *g, struct run *r, struct outcome *o)
 		finish_lost(g, r, "the run was stopped from outside");
 		return;
 	}
-	if (complete(g, r, &o->result) == 0)
-		clean(g, r);
+	if (complete(g, r, &o->result) == -1)
+		return;
+	/* A command that was stopped while it began may have slipped away. */
+	if (o->result.outcome != TASK_COMPLETED)
+		(void)leftover_kill(g->config->sandbox_dir, &r->hold);
+	clean(g, r);
 }
 
 void
@@ -262,7 +253,7 @@ finish_lost(struct engine *g, struct run *r, const char *why)
 	char text[256];
 
 	/* Nothing of it may go on while another attempt starts (P5). */
-	kill_leftovers(g, r);
+	(void)leftover_kill(g->config->sandbox_dir, &r->hold);
 	if (r->proc.pidfd == -1)
 		(void)run_find_process(r); /* did one ever start? */
 	if (!ship_rest(g, r))

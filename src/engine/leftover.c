@@ -11,16 +11,20 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
+#include "engine/workspace.h"
+#include "spool/spool.h"
 #include "util/log.h"
 
+#define WORKSPACES_MAX 4
 #define ROUNDS_MAX 10
 #define PROC_FILE_MAX ((size_t)128 * 1024)
 
 /* What gives a process away. */
 struct marks {
-	char variable[NAME_MAX + 32]; /* "TASKMILL_SANDBOX=WORKSPACE" */
-	char path[NAME_MAX + 8];      /* "/WORKSPACE/", for bwrap */
-	char *space;                  /* PROC_FILE_MAX bytes */
+	struct workspace left[WORKSPACES_MAX];
+	size_t count;
+	char path[PATH_MAX + SPOOL_NAME_MAX]; /* "DIR/TASK.ATTEMPT." */
+	char *space;                          /* PROC_FILE_MAX bytes */
 };
 
 /* Reads a file of a process; 0 when it is gone, or not ours to see. */
@@ -42,12 +46,25 @@ read_proc(int proc_fd, const char *pid, const char *name, char *space)
 	return (size_t)n;
 }
 
-/* True if one of the NUL-separated strings is wanted. */
 static bool
-has_string(const char *bytes, size_t len, const char *wanted)
+names_workspace(const struct marks *m, const char *variable)
 {
-	for (const char *p = bytes; p < bytes + len; p += strlen(p) + 1)
-		if (strcmp(p, wanted) == 0)
+	static const char prefix[] = LEFTOVER_VARIABLE "=";
+
+	if (strncmp(variable, prefix, sizeof(prefix) - 1) != 0)
+		return false;
+	for (size_t i = 0; i < m->count; i++)
+		if (strcmp(variable + sizeof(prefix) - 1, m->left[i].name) == 0)
+			return true;
+	return false;
+}
+
+/* True if one of the NUL-separated variables names a workspace. */
+static bool
+has_variable(const struct marks *m, size_t len)
+{
+	for (const char *p = m->space; p < m->space + len; p += strlen(p) + 1)
+		if (names_workspace(m, p))
 			return true;
 	return false;
 }
@@ -64,10 +81,13 @@ is_bwrap_of(const char *line, size_t len, const char *path)
 static bool
 is_marked(int proc_fd, const char *pid, const struct marks *m)
 {
-	size_t len = read_proc(proc_fd, pid, "environ", m->space);
+	size_t len;
 
-	if (has_string(m->space, len, m->variable))
-		return true;
+	if (m->count > 0) {
+		len = read_proc(proc_fd, pid, "environ", m->space);
+		if (has_variable(m, len))
+			return true;
+	}
 	len = read_proc(proc_fd, pid, "cmdline", m->space);
 	return len > 0 && is_bwrap_of(m->space, len, m->path);
 }
@@ -105,17 +125,30 @@ round_of_kills(const struct marks *m)
 	return hits;
 }
 
-size_t
-leftover_kill(const char *workspace)
+static int
+set_marks(struct marks *m, const char *sandbox_dir, const struct hold *h)
 {
-	struct marks m = { .space = malloc(PROC_FILE_MAX) };
+	char name[SPOOL_NAME_MAX];
+	char *real;
+
+	if ((real = realpath(sandbox_dir, NULL)) == NULL)
+		return -1; /* then nothing was ever made there */
+	spool_name(name, h->task_id, h->attempt);
+	(void)snprintf(m->path, sizeof(m->path), "%s/%s.", real, name);
+	free(real);
+	m->count = workspace_find(sandbox_dir, h, m->left, WORKSPACES_MAX);
+	return 0;
+}
+
+size_t
+leftover_kill(const char *sandbox_dir, const struct hold *h)
+{
+	struct marks m;
 	size_t hits, all = 0;
 
-	if (m.space == NULL)
+	if (set_marks(&m, sandbox_dir, h) == -1 ||
+	    (m.space = malloc(PROC_FILE_MAX)) == NULL)
 		return 0;
-	(void)snprintf(m.variable, sizeof(m.variable), LEFTOVER_VARIABLE "=%s",
-	    workspace);
-	(void)snprintf(m.path, sizeof(m.path), "/%s/", workspace);
 	/* A victim may have forked while we looked: until none is found. */
 	for (int i = 0; i < ROUNDS_MAX; i++) {
 		if ((hits = round_of_kills(&m)) == 0)
@@ -126,7 +159,7 @@ leftover_kill(const char *workspace)
 	free(m.space);
 	if (all > 0)
 		log_line(LOG_WARN,
-		    "leftovers killed workspace=" LOG_STR " count=%zu",
-		    log_str(workspace), all);
+		    "leftovers killed id=%jd attempt=%u count=%zu",
+		    (intmax_t)h->task_id, h->attempt, all);
 	return all;
 }

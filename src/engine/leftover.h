@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "store/queue.h"
+
 /*
  * leftover: processes that outlived their runner. A plain subprocess may have
  * escaped from a runner that was killed; it carries the workspace's name in
@@ -13,7 +15,11 @@
  */
 #define LEFTOVER_VARIABLE "TASKMILL_SANDBOX"
 
-/* Kills what belongs to this workspace; returns how many were found. */
-size_t leftover_kill(const char *workspace);
+/*
+ * Kills what belongs to this attempt's workspaces below SANDBOX_DIR; returns
+ * how many were found. Another deployment's are safe: the path is not theirs,
+ * and a name in an environment counts only while its workspace is here.
+ */
+size_t leftover_kill(const char *sandbox_dir, const struct hold *h);
 
 #endif

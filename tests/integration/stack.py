@@ -54,7 +54,7 @@ while [ $# -gt 1 ]; do
 		i=0; while [ $i -lt "$2" ]; do i=$((i + 1)); sleep 1 || :; done ;;
 	flood) yes "a line of a flood, and another one of the same" |
 		head -c "$2M" ;;
-	big) head -c "$2M" /dev/zero | tr '\\0' 'x' | fold -w 100 >big.txt ;;
+	big) head -c "$2M" /dev/zero | tr '\0' 'x' | fold -w 100 >big.txt ;;
 	escape) setsid sh -c 'sleep 300 & sleep 300' >/dev/null 2>&1 </dev/null &
 		(setsid setsid sleep 300 >/dev/null 2>&1 </dev/null &) ;;
 	bomb) for i in 1 2 3 4 5 6 7 8 9; do
@@ -364,9 +364,14 @@ class Engine(apikit.Stack):
 
     def is_ours(self, pid):
         """True for what a test ends by itself."""
-        return any(pid == r.pid for r in self.reapers) or \
-            (self.serve is not None and pid == self.serve.pid) or \
-            b"mariadbd" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+        if any(pid == r.pid for r in self.reapers) or \
+                (self.serve is not None and pid == self.serve.pid):
+            return True
+        try:
+            line = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return True  # it has ended meanwhile
+        return b"mariadbd" in line
 
 
 @contextlib.contextmanager
@@ -435,8 +440,14 @@ class Full(Engine):
         children = pathlib.Path(
             f"/proc/{self.serve.pid}/task/{self.serve.pid}/children")
         pids = [int(p) for p in children.read_text().split()]
-        return [p for p in pids if b"reaper" not in pathlib.Path(
-            f"/proc/{p}/cmdline").read_bytes()]
+
+        def answers(pid):
+            try:
+                line = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            except OSError:
+                return False
+            return b"\0reaper\0" not in line
+        return [p for p in pids if answers(p)]
 
     def new_task(self, prompt="do it", key=None, user=None, **fields):
         """Starts a task as our own page does: the same key until an answer."""

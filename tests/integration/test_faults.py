@@ -238,10 +238,10 @@ def test_row12_answer_to_commit_lost_at_start(full):
 
 def test_row16_row36_row37_no_answer_to_any_commit(full):
     """Claim, shipment and completion: each finds out what has become of it."""
-    task = full.new_task("lines 5 sleep 0.3 lines 5")
     with proxied(full) as tell:
-        tell("lose", 1)
         full.reaper()
+        tell("lose", 1)
+        task = full.new_task("lines 5 sleep 0.3 lines 5")
         assert full.wait_status(task) == "completed"
         tell("lose", 0)
         invariants.all_hold(full, task, attempts=1)
@@ -416,8 +416,9 @@ def test_row42_cancel_and_completion_at_the_same_moment(full):
 def test_row43_cancel_when_its_runner_is_dead(full):
     reaper = full.reaper()
     task = full.new_task("sleep 60")
+    runner = full.runner(task)
     os.kill(reaper.pid, signal.SIGSTOP)
-    os.kill(full.runner(task), signal.SIGKILL)
+    os.kill(runner, signal.SIGKILL)
     assert full.cancel(task) == 200
     os.kill(reaper.pid, signal.SIGCONT)
     begun = time.monotonic()

@@ -346,9 +346,12 @@ leftovers_are_found_by_their_name(void **state)
 	char *const mine[] = { var, NULL };
 	char *const other[] = { longer, NULL };
 	char *const argv[] = { program, seconds, NULL };
+	const struct hold h = { 123456789, 1 };
+	const struct place *p = *state;
 	pid_t a, b;
 
-	(void)state;
+	assert_int_equal(leftover_kill(p->path, &h), 0);
+	assert_int_equal(mkdirat(p->fd, "123456789.1.aB3", 0700), 0);
 	if ((a = fork()) == 0) {
 		(void)execve("/bin/sleep", argv, mine);
 		_exit(127);
@@ -358,7 +361,7 @@ leftovers_are_found_by_their_name(void **state)
 		_exit(127);
 	}
 	/* Until it has become the other program its environment is ours. */
-	for (int i = 0; i < 500 && leftover_kill("123456789.1.aB3") == 0; i++)
+	for (int i = 0; i < 500 && leftover_kill(p->path, &h) == 0; i++)
 		(void)usleep(10000);
 	assert_int_equal(waitpid(a, NULL, 0), a);
 	assert_int_equal(waitpid(b, NULL, WNOHANG), 0);
@@ -386,7 +389,8 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(copied_folder_is_another_boot,
 		    setup, teardown),
-		cmocka_unit_test(leftovers_are_found_by_their_name),
+		cmocka_unit_test_setup_teardown(
+		    leftovers_are_found_by_their_name, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
