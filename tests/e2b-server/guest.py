@@ -275,6 +275,23 @@ def take_terminal():
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
+def end_all():
+    """The server is gone: so are we all. In a pid namespace the kernel does it."""
+    if os.getpid() == 1:
+        return
+    while children := subprocess_pids():
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+        for pid in children:
+            os.waitpid(pid, 0)
+
+
+def subprocess_pids():
+    """Our children; those of a child come to us when it dies (subreaper)."""
+    with open("/proc/self/task/%d/children" % os.getpid(), encoding="ascii") as text:
+        return [int(word) for word in text.read().split()]
+
+
 def main():
     sock = socket.socket(fileno=int(sys.argv[1]))
     sock.set_inheritable(False)
@@ -300,6 +317,7 @@ def main():
                 os.read(wake_read, 4096)
                 guest.reap()
             elif not guest.receive():
+                end_all()
                 return
 
 

@@ -91,7 +91,7 @@ class Box:
 class Stream:
     def __init__(self, box, method, message, headers):
         self.connection = box.server.connect()
-        self.buffer = b""
+        self.buffer = bytearray()
         self.seen = []
         body = envelope(message)
         self.connection.request("POST", f"/process.Process/{method}", body, {
@@ -113,15 +113,15 @@ class Stream:
     def next(self):
         """(flags, message) of the next envelope; None at a proper end of the body."""
         while True:
-            found, rest = envelopes(self.buffer)
-            if found:
-                size = struct.unpack_from(">BI", self.buffer)[1]
-                self.buffer = self.buffer[5 + size:]
-                self.seen.append(found[0])
-                return found[0]
+            size = struct.unpack_from(">BI", self.buffer)[1] if len(self.buffer) >= 5 else 0
+            if len(self.buffer) >= 5 + size:
+                found = (self.buffer[0], json.loads(self.buffer[5:5 + size]))
+                del self.buffer[:5 + size]
+                self.seen.append(found)
+                return found
             data = self.answer.read1(65536)
             if not data:
-                if rest:
+                if self.buffer:
                     raise EOFError("the body ends within an envelope")
                 return None
             self.buffer += data
@@ -135,7 +135,7 @@ class Stream:
         return self.seen
 
     def result(self):
-        out = {"stdout": b"", "stderr": b"", "pty": b""}
+        out = {"stdout": bytearray(), "stderr": bytearray(), "pty": bytearray()}
         end = None
         for flags, message in self.rest():
             for channel, text in message.get("event", {}).get("data", {}).items():
@@ -143,7 +143,7 @@ class Stream:
             end = message.get("event", {}).get("end", end)
             if flags & 2 and "error" in message:
                 raise RuntimeError(message["error"])
-        return out["stdout"] + out["pty"], out["stderr"], end
+        return bytes(out["stdout"] + out["pty"]), bytes(out["stderr"]), end
 
 
 class Server:

@@ -155,11 +155,11 @@ def test_several_megabytes(box):
 
 def test_slow_reader_stops_the_process(box):
     """Back-pressure: a listener that does not read keeps the writer from going on."""
-    with box.start("/bin/sh", "-c", "head -c 50000000 /dev/zero; echo done > done") as stream:
+    with box.start("/bin/sh", "-c", "head -c 20000000 /dev/zero; echo done > done") as stream:
         stream.pid()
         time.sleep(1)
         assert box.call("GET", "/files?path=done").status == 404
-        assert len(stream.result()[0]) == 50_000_000
+        assert len(stream.result()[0]) == 20_000_000
     assert box.call("GET", "/files?path=done").status == 200
 
 
@@ -577,3 +577,17 @@ def test_shutdown_leaves_nothing(tmp_path):
         folder = server.sandboxes()[box.id]["folder"]
     assert pids and not any(os.path.exists(f"/proc/{pid}/exe") for pid in pids)
     assert server.process.returncode == 0 and not os.path.exists(folder)
+
+
+@pytest.mark.parametrize("isolation", ["auto", "none"])
+def test_killed_server_leaves_no_process(tmp_path, isolation):
+    with harness.Server(tmp_path, "--isolation", isolation) as server:
+        box = server.create()
+        with box.start("/bin/sleep", "304") as stream:
+            stream.pid()
+            pids = [entry["pid"] for entry in server.sandboxes()[box.id]["inside"]]
+            server.process.kill()
+            server.process.wait()
+    assert pids
+    if isolation == "none" or server.ready["isolation"] == "bwrap":
+        wait_for(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in pids))
