@@ -35,18 +35,27 @@ struct sandbox_limits {
 };
 
 struct sandbox_spec {
-	const char *kind;      /* "local" (later also "e2b") */
-	const char *name;      /* "TASK.ATTEMPT": names the workspace */
-	const char *dir;       /* local: workspaces are made below */
-	const char *isolation; /* local: "bwrap" or "none" (B3) */
-	const char *user;      /* local, as root: who runs commands */
+	const char *kind; /* "local" (later also "e2b") */
+	const char *name; /* "TASK.ATTEMPT": names the workspace */
+	const char *dir;  /* local: workspaces are made below */
+
+	/*
+	 * local: "bwrap" or "none" (B3). With "none" a command is a plain
+	 * process of the sandbox's user: it sees what that user sees, other
+	 * tasks' commands (and their environment) included.
+	 */
+	const char *isolation;
+	const char *user; /* local, as root: who runs commands */
 	struct sandbox_limits limits;
 
 	/* The provider ends the machine after this, whatever becomes of us. */
 	unsigned int life_s;
 };
 
-enum sandbox_stream { SANDBOX_STDOUT, SANDBOX_STDERR };
+enum sandbox_stream {
+	SANDBOX_STDOUT,
+	SANDBOX_STDERR
+};
 
 /*
  * Called with each piece of output as it comes, which need not be a line. The
@@ -61,9 +70,9 @@ struct sandbox_cmd {
 	const char *const *env;  /* "NAME=value", NULL last; may be secret */
 	bool trusted;            /* sees /control */
 	bool network;
-	unsigned int limit_s;    /* 0: for as long as the machine lives */
-	unsigned int grace_ms;   /* between TERM and KILL when stopped */
-	sandbox_output *output;  /* NULL: output is dropped */
+	unsigned int limit_s;   /* 0: for as long as the machine lives */
+	unsigned int grace_ms;  /* between TERM and KILL when stopped */
+	sandbox_output *output; /* NULL: output is dropped */
 	void *ctx;
 
 	/*
@@ -105,7 +114,8 @@ const char *sandbox_id(const struct sandbox *sb);
 int sandbox_run(struct sandbox *sb, const struct sandbox_cmd *cmd,
     struct sandbox_end *end, struct err *e) MUST_CHECK;
 
-/* Writes a file (its folder must exist) with this mode. Absolute path inside. */
+/* Writes a file (its folder must exist) with this mode. Absolute path inside.
+ */
 int sandbox_put(struct sandbox *sb, const char *path, const void *bytes,
     size_t len, unsigned int mode, struct err *e) MUST_CHECK;
 

@@ -33,11 +33,10 @@ struct spawn_request {
 	int spool_fd, lock_fd, secrets_fd;
 };
 
-int spawn_receive(int sock, struct spawn_request *rq, struct err *e)
-    MUST_CHECK;
+int spawn_receive(int sock, struct spawn_request *rq, struct err *e) MUST_CHECK;
 
 /* failure: an errno, or 0 with the pid and its pidfd. */
-int spawn_answer(int sock, pid_t pid, int pidfd, int failure, struct err *e)
-    MUST_CHECK;
+int spawn_answer(int sock, pid_t pid, int pidfd, int failure,
+    struct err *e) MUST_CHECK;
 
 #endif

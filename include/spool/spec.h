@@ -23,7 +23,7 @@ struct spec {
 	char *clone_url;  /* built from checked parts */
 	char *origin_url; /* "https://host/": where the token is valid */
 	char *branch;
-	char *agent;      /* what the user chose */
+	char *agent; /* what the user chose */
 
 	char *mode;        /* "simulation" (later also "e2b") */
 	char *share_dir;   /* agents/ and sandbox/ are below */
@@ -63,7 +63,7 @@ void secrets_clear(struct secrets *s); /* wipes; takes a zeroed struct */
 int secrets_write(int fd, const struct secrets *s, struct err *e) MUST_CHECK;
 
 /* Waits at most limit_ms for all of it. */
-int secrets_read(int fd, int limit_ms, struct secrets *s, struct err *e)
-    MUST_CHECK;
+int secrets_read(int fd, int limit_ms, struct secrets *s,
+    struct err *e) MUST_CHECK;
 
 #endif

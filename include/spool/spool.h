@@ -34,8 +34,7 @@
 #define SPOOL_NAME_MAX 40
 void spool_name(char out[SPOOL_NAME_MAX], int64_t task_id,
     unsigned int attempt);
-bool spool_name_read(const char *name, int64_t *task_id,
-    unsigned int *attempt);
+bool spool_name_read(const char *name, int64_t *task_id, unsigned int *attempt);
 
 /*
  * The writer: the runner's only way out. All data passes the redactor.
@@ -45,8 +44,8 @@ struct spool_writer;
 
 /*
  * Opens folder dirfd for writing, and goes on behind the last whole line that
- * is there (a half one is cut). output_max: bytes of "output" events kept; then one
- * "truncated" event, and later output is counted and dropped.
+ * is there (a half one is cut). output_max: bytes of "output" events kept; then
+ * one "truncated" event, and later output is counted and dropped.
  */
 int spool_writer_open(struct spool_writer **w, int dirfd,
     const struct redact *redact, size_t output_max, struct err *e) MUST_CHECK;
@@ -64,8 +63,8 @@ int spool_step(struct spool_writer *w, const char *name, const char *state,
  * cut into events of at most 16 KiB. Holds back what may be part of a secret
  * or of a character until spool_output_end().
  */
-int spool_output(struct spool_writer *w, const char *stream,
-    const char *bytes, size_t len, struct err *e) MUST_CHECK;
+int spool_output(struct spool_writer *w, const char *stream, const char *bytes,
+    size_t len, struct err *e) MUST_CHECK;
 int spool_output_end(struct spool_writer *w, struct err *e) MUST_CHECK;
 
 /* kind with {"text":...}, redacted and cleaned. */
@@ -99,7 +98,7 @@ int spool_finish(struct spool_writer *w, const struct spool_result *r,
 struct spool_event {
 	uint64_t seq;
 	char kind[SPOOL_KIND_MAX + 1];
-	char at[27]; /* "YYYY-MM-DD hh:mm:ss.uuuuuu" */
+	char at[27];      /* "YYYY-MM-DD hh:mm:ss.uuuuuu" */
 	const char *data; /* JSON, borrowed until the next read */
 	size_t data_len;
 };

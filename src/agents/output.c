@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "output_impl.h"
+#include "agents/output_impl.h"
 #include "util/utf8.h"
 
 #define LINE_KEPT ((size_t)16 * 1024) /* memory kept between two lines */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "output_impl.h"
+#include "agents/output_impl.h"
 
 #define COST_MEMBER "\"total_cost_usd\":"
 #define COST_MOST 1e6

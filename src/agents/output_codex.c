@@ -1,7 +1,7 @@
 /* Codex's lines: "codex exec --json". */
 #include <string.h>
 
-#include "output_impl.h"
+#include "agents/output_impl.h"
 
 static const char *const passed_over[] = { "turn.started", "item.started",
 	"item.updated" };

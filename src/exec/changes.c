@@ -1,4 +1,4 @@
-#include "changes.h"
+#include "exec/changes.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "changes.h"
+#include "exec/changes.h"
 #include "util/json.h"
 #include "util/utf8.h"
 

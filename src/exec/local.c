@@ -1,5 +1,5 @@
 /* local: making a workspace, and getting rid of it. See local.h. */
-#include "local.h"
+#include "exec/local.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "sandbox_impl.h"
+#include "exec/sandbox_impl.h"
 #include "util/proc.h"
 
 /*

@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "local.h"
+#include "exec/local.h"
 
 #define TMP_BYTES "536870912" /* of memory, so it has a limit */
 #define SHM_BYTES "67108864"

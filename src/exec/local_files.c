@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "local.h"
+#include "exec/local.h"
 #include "util/file.h"
 
 /*

@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "local.h"
+#include "exec/local.h"
 
 /* The part of the workspace that path means, or NULL; *rest: what follows. */
 static const char *

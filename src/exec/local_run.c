@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "local.h"
+#include "exec/local.h"
 #include "util/clock.h"
 #include "util/file.h"
 

@@ -1,4 +1,4 @@
-#include "pipeline.h"
+#include "exec/pipeline.h"
 
 #include <fcntl.h>
 #include <stdarg.h>

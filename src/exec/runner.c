@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "pipeline.h"
+#include "exec/pipeline.h"
 #include "util/encode.h"
 #include "util/fault.h"
 #include "util/file.h"

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "sandbox_impl.h"
+#include "exec/sandbox_impl.h"
 
 /* All kinds there are. */
 static const struct sandbox_kind *const kinds[] = { &sandbox_local };

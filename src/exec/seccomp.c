@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "local.h"
+#include "exec/local.h"
 
 static const int denied[] = {
 	SCMP_SYS(acct),

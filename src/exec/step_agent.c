@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pipeline.h"
+#include "exec/pipeline.h"
 #include "util/fault.h"
 #include "util/file.h"
 #include "util/utf8.h"

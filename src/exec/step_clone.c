@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pipeline.h"
+#include "exec/pipeline.h"
 #include "util/file.h"
 #include "util/log.h"
 

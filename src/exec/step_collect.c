@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "changes.h"
-#include "pipeline.h"
+#include "exec/changes.h"
+#include "exec/pipeline.h"
 #include "util/utf8.h"
 
 #define OUT SANDBOX_CONTROL "/out/"

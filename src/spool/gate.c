@@ -1,4 +1,4 @@
-#include "gate.h"
+#include "spool/gate.h"
 
 #include <string.h>
 

@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "spool/writer.h"
 #include "util/file.h"
 #include "util/json.h"
 #include "util/utf8.h"
-#include "writer.h"
 
 #define READ_PIECE ((size_t)32 * 1024)
 #define AT_LEN 26

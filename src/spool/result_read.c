@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "spool/writer.h"
 #include "util/file.h"
 #include "util/json.h"
 #include "util/utf8.h"
-#include "writer.h"
 
 #define NAME_MAX_LEN 40
 #define ID_MAX_LEN 255

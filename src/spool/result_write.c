@@ -3,10 +3,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "spool/writer.h"
 #include "util/fault.h"
 #include "util/file.h"
 #include "util/json.h"
-#include "writer.h"
 
 #define SMALL_MAX ((size_t)16 * 1024 * 1024)
 #define BULK_OUT_MAX (6 * GATE_PIECE)

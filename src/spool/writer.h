@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "gate.h"
+#include "spool/gate.h"
 #include "spool/spool.h"
 
 #define SPOOL_EVENTS "events.ndjson"

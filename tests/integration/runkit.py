@@ -196,6 +196,12 @@ class Kit:
                 found.append((proc.name, text[:200]))
         return found
 
+    def end_leftovers(self):
+        """What the reaper does for a runner that was killed."""
+        for pid, _ in self.leftovers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+
 
 def wait_for(what, limit_s=20.0):
     """Waits until what() is true, and returns it."""
@@ -221,4 +227,4 @@ def kit(users=None):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-__all__ = ["Kit", "KEY", "TOKEN", "git", "kit", "sh", "signal", "wait_for"]
+__all__ = ["BINARY", "Kit", "KEY", "TOKEN", "git", "kit", "sh", "signal", "wait_for"]
