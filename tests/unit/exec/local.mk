@@ -1,10 +1,14 @@
-check_PROGRAMS += test_agents test_changes test_sandbox
-TESTS += test_agents test_changes test_sandbox
+check_PROGRAMS += test_agents test_changes test_sandbox test_sandbox_bounds
+TESTS += test_agents test_changes test_sandbox test_sandbox_bounds
 exec_test_libs = libexec.a libagents.a libspool.a librepo.a libutil.a \
 	$(JSONC_LIBS) $(SODIUM_LIBS) $(SECCOMP_LIBS) $(CMOCKA_LIBS)
 test_agents_SOURCES = tests/unit/agents/test_agents.c
 test_agents_LDADD = $(exec_test_libs)
 test_changes_SOURCES = tests/unit/exec/test_changes.c
 test_changes_LDADD = $(exec_test_libs)
-test_sandbox_SOURCES = tests/unit/exec/test_sandbox.c
+test_sandbox_SOURCES = tests/unit/exec/test_sandbox.c \
+	tests/unit/exec/box.c tests/unit/exec/box.h
 test_sandbox_LDADD = $(exec_test_libs)
+test_sandbox_bounds_SOURCES = tests/unit/exec/test_sandbox_bounds.c \
+	tests/unit/exec/box.c tests/unit/exec/box.h
+test_sandbox_bounds_LDADD = $(exec_test_libs)
