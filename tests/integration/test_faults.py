@@ -540,8 +540,9 @@ def test_row57_agent_that_escapes_and_its_deadline(full, isolation):
         full.reaper()
         task = full.new_task("escape 1 bomb 1 sleep 60")
         assert full.wait_status(task) == "failed"
+        # Or its own "sleep" finds no room for a process.
         assert full.sql("SELECT failure_code FROM tasks WHERE id = %s",
-                        task)[0][0] == "timeout"
+                        task)[0][0] in ("timeout", "agent_failed")
         invariants.all_hold(full, task, attempts=1)
     finally:
         full.write_conf(AGENT_TIMEOUT_S=300, SIMULATION_ISOLATION="bwrap",
