@@ -41,7 +41,11 @@ struct jwt_claims {
 	char jti[UUID_TEXT];     /* "" in a token that has none */
 	int64_t iat;             /* seconds since 1970 */
 	int64_t exp;
+	const char *email; /* for jwt_issue(), borrowed; NULL: none */
 };
+
+/* The role and audience that our access tokens name, as Supabase's do. */
+#define JWT_ROLE "authenticated"
 
 /*
  * Refuses (ERR_INVALID) a key that must not be used: none, shorter than

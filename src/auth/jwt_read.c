@@ -5,7 +5,6 @@
 
 #include "util/json.h"
 
-#define ALG "HS256"
 #define TYP "JWT"
 
 enum segment {
@@ -117,9 +116,10 @@ check_typ(struct json_object *header, struct err *e)
 	return err_set(e, ERR_UNKNOWN, "Invalid header string: typ is not JWT");
 }
 
-/* Byte-exact, for libjwt matches names without case (J3, J4). */
+/* Byte-exact, for libjwt matches names without case (J3, J4). alg NULL: any,
+ * the caller looks. */
 static int
-check_header(struct json_object *header, struct err *e)
+check_header(struct json_object *header, const char *alg, struct err *e)
 {
 	const size_t n = sizeof(foreign_members) / sizeof(foreign_members[0]);
 	const char *s;
@@ -127,7 +127,7 @@ check_header(struct json_object *header, struct err *e)
 	bool b;
 
 	if (json_get_string(header, "alg", &s, &len) != JSON_FOUND ||
-	    !is_text(s, len, ALG))
+	    (alg != NULL && !is_text(s, len, alg)))
 		return err_set(e, ERR_UNKNOWN,
 		    "The specified alg value is not allowed");
 	for (i = 0; i < n; i++)
@@ -140,41 +140,53 @@ check_header(struct json_object *header, struct err *e)
 }
 
 static int
-read_header(const struct jwt_text *part, struct err *e)
+read_header(struct json_object **header, const struct jwt_text *part,
+    const char *alg, struct err *e)
 {
 	struct buf text = BUF(JWT_TOKEN_MAX);
-	struct json_object *header = NULL;
 	int rc = -1;
 
 	if (decode(&text, part, HEADER, e) != 0 ||
-	    read_object(&header, &text, HEADER, e) != 0 ||
-	    check_header(header, e) != 0)
+	    read_object(header, &text, HEADER, e) != 0 ||
+	    check_header(*header, alg, e) != 0)
 		goto out;
 	rc = 0;
 out:
-	json_free(header);
 	buf_clear(&text);
 	return rc;
 }
 
 int
-jwt_read_parts(struct json_object **payload, const struct jwt_text *token,
-    struct err *e)
+jwt_read_parts(struct jwt_parts *parts, const char *alg,
+    const struct jwt_text *token, struct err *e)
 {
 	struct buf text = BUF(JWT_TOKEN_MAX), signature = BUF(JWT_TOKEN_MAX);
 	struct jwt_text part[SEGMENT_N];
 	int rc = -1;
 
-	if (split(part, token, e) != 0 || read_header(&part[HEADER], e) != 0 ||
+	memset(parts, 0, sizeof(*parts));
+	if (split(part, token, e) != 0 ||
+	    read_header(&parts->header, &part[HEADER], alg, e) != 0 ||
 	    decode(&text, &part[PAYLOAD], PAYLOAD, e) != 0 ||
 	    decode(&signature, &part[SIGNATURE], SIGNATURE, e) != 0 ||
-	    read_object(payload, &text, PAYLOAD, e) != 0)
+	    read_object(&parts->payload, &text, PAYLOAD, e) != 0)
 		goto out;
+	parts->signature_len = signature.len;
 	rc = 0;
 out:
 	buf_wipe(&signature);
 	buf_clear(&text);
+	if (rc != 0)
+		jwt_parts_clear(parts);
 	return rc;
+}
+
+void
+jwt_parts_clear(struct jwt_parts *parts)
+{
+	json_free(parts->header);
+	json_free(parts->payload);
+	memset(parts, 0, sizeof(*parts));
 }
 
 /*
@@ -219,13 +231,17 @@ check_not_before(struct json_object *payload, int64_t latest, struct err *e)
 	return 0;
 }
 
-static int
-check_times(struct jwt_claims *c, struct json_object *payload,
+int
+jwt_read_times(struct jwt_claims *c, struct json_object *payload,
     const struct jwt_rule *rule, struct err *e)
 {
 	const int64_t latest = rule->now_s + rule->leeway_s;
 
-	if (need_time(&c->exp, payload, "exp", "Expiration Time", e) != 0 ||
+	c->iat = rule->now_s;
+	if (need_time(&c->exp, payload, "exp", "Expiration Time", e) != 0)
+		return -1;
+	if ((!rule->iat_optional ||
+		json_get_int(payload, "iat", &c->iat) != JSON_MISSING) &&
 	    need_time(&c->iat, payload, "iat", "Issued At", e) != 0)
 		return -1;
 	if (c->exp <= rule->now_s)
@@ -267,7 +283,7 @@ jwt_read_claims(struct jwt_claims *c, struct json_object *payload,
 	const char *type;
 	size_t len;
 
-	if (check_times(c, payload, rule, e) != 0)
+	if (jwt_read_times(c, payload, rule, e) != 0)
 		return -1;
 	c->type = rule->type;
 	if (json_get_string(payload, "type", &type, &len) != JSON_FOUND ||

@@ -18,3 +18,11 @@ test_password_SOURCES = tests/unit/auth/test_password.c
 test_password_LDADD = $(AUTH_TEST_LDADD)
 test_seal_SOURCES = tests/unit/auth/test_seal.c
 test_seal_LDADD = $(AUTH_TEST_LDADD)
+
+AUTH_KEYS = tests/unit/auth/keys.c tests/unit/auth/keys.h
+check_PROGRAMS += test_jwks test_idp
+TESTS += test_jwks test_idp
+test_jwks_SOURCES = tests/unit/auth/test_jwks.c $(AUTH_KEYS)
+test_jwks_LDADD = $(AUTH_TEST_LDADD)
+test_idp_SOURCES = tests/unit/auth/test_idp.c $(AUTH_KEYS) $(AUTH_FORGE)
+test_idp_LDADD = $(AUTH_TEST_LDADD)
