@@ -190,7 +190,11 @@ class Control:
         if making is None:
             making = asyncio.ensure_future(self.registry.create(team, options))
             self.repeats[team, key] = making
-        return 201, self._created(await asyncio.shield(making)), {}
+        try:
+            return 201, self._created(await asyncio.shield(making)), {}
+        except Trouble:
+            self.repeats.pop((team, key), None)  # nothing was made: the key is free again
+            raise
 
     async def show(self, request, team, version, sandbox_id):
         sandbox = self.registry.get(sandbox_id, team)
