@@ -9,3 +9,4 @@ dist_agents_simulated_DATA = share/agents/simulated/agent.json \
 sandboxdir = $(pkgdatadir)/sandbox
 dist_sandbox_DATA = share/sandbox/askpass share/sandbox/clone.sh \
 	share/sandbox/collect.sh share/sandbox/repatch.sh
+EXTRA_DIST += tests/agents
