@@ -24,8 +24,9 @@ static const char usage[] =
     "SIGUSR1 opens the log file again.\n";
 
 static int
-reaper(const char *path, struct engine_options *o, struct err *e)
+reaper(const char *path, const struct engine_options *wanted, struct err *e)
 {
+	struct engine_options o = *wanted;
 	struct config c;
 	int rc = -1;
 
@@ -35,8 +36,8 @@ reaper(const char *path, struct engine_options *o, struct err *e)
 	if (c.log_file[0] != '\0' && log_to_file(c.log_file, e) == -1)
 		goto out;
 	proc_harden();
-	o->config = &c;
-	rc = engine_run(o, e);
+	o.config = &c;
+	rc = engine_run(&o, e);
 out:
 	config_clear(&c);
 	return rc;
