@@ -43,6 +43,44 @@ def make_certificate(folder):
     return path("ca.pem"), path("cert.pem"), path("key.pem")
 
 
+def run_backend(folder, request, body, user=None):
+    """What git http-backend says: (status, headers, body).
+
+    request has .command, .path and .headers. With a user it takes pushes.
+    """
+    parts = urllib.parse.urlsplit(request.path)
+    env = {
+        "PATH": os.environ["PATH"],
+        "GIT_PROJECT_ROOT": folder,
+        "GIT_HTTP_EXPORT_ALL": "1",
+        "REQUEST_METHOD": request.command,
+        "PATH_INFO": urllib.parse.unquote(parts.path),
+        "QUERY_STRING": parts.query,
+        "CONTENT_TYPE": request.headers.get("Content-Type", ""),
+        "CONTENT_LENGTH": str(len(body)),
+        "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
+        "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+        "REMOTE_ADDR": "127.0.0.1",
+        # Served as whoever owns the repositories.
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+    }
+    if user is not None:
+        env["REMOTE_USER"] = user
+    done = subprocess.run([BACKEND], input=body, env=env,
+                          capture_output=True, check=False)
+    head, _, rest = done.stdout.partition(b"\r\n\r\n")
+    status, headers = 200, []
+    for line in head.decode().split("\r\n"):
+        name, _, value = line.partition(": ")
+        if name == "Status":
+            status = int(value.split()[0])
+        elif name:
+            headers.append((name, value))
+    return status, headers, rest
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -88,39 +126,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if server.answers:
             status, headers = server.answers.pop(0)
             return self.answer(status, headers)
-        if server.users and self.user() is None:
+        user = self.user() if server.users else None
+        if server.users and user is None:
             return self.answer(
                 401, [("WWW-Authenticate", 'Basic realm="git"')])
-        parts = urllib.parse.urlsplit(self.path)
-        env = {
-            "PATH": os.environ["PATH"],
-            "GIT_PROJECT_ROOT": server.folder,
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "REQUEST_METHOD": self.command,
-            "PATH_INFO": urllib.parse.unquote(parts.path),
-            "QUERY_STRING": parts.query,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
-            "HTTP_CONTENT_ENCODING":
-                self.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-            "REMOTE_ADDR": "127.0.0.1",
-            # Served as whoever owns the repositories.
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": "safe.directory",
-            "GIT_CONFIG_VALUE_0": "*",
-        }
-        done = subprocess.run([BACKEND], input=body, env=env,
-                              capture_output=True, check=False)
-        head, _, rest = done.stdout.partition(b"\r\n\r\n")
-        status, headers = 200, []
-        for line in head.decode().split("\r\n"):
-            name, _, value = line.partition(": ")
-            if name == "Status":
-                status = int(value.split()[0])
-            elif name:
-                headers.append((name, value))
-        return self.answer(status, headers, rest)
+        return self.answer(*run_backend(server.folder, self, body,
+                                        user if server.push else None))
 
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
@@ -132,15 +143,17 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 
 @contextlib.contextmanager
-def serve(folder, users=None, tls=True):
+def serve(folder, users=None, tls=True, push=False):
     """Serves the repositories below folder; .url ends with a slash.
+
+    With push every user may push; without users nobody may.
 
     .requests is what was asked, .answers a list of (status, headers) that are
     given first, in place of what was asked for.
     """
     server = Server(("127.0.0.1", 0), Handler)
     server.folder, server.users = os.path.abspath(folder), users or {}
-    server.requests, server.answers = [], []
+    server.push, server.requests, server.answers = push, [], []
     server.ca_file = ""
     secrets = tempfile.mkdtemp(prefix="tm-gitserver-")
     if tls:

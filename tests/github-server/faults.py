@@ -1,0 +1,71 @@
+"""Faults to order: what goes wrong, with which requests, how often."""
+import re
+import time
+
+KINDS = {
+    "delay": "answers after `seconds`",
+    "hang": "does not answer; ends after `seconds` (60)",
+    "status": "answers `status` (500) with a page of HTML, does nothing",
+    "rate_limit": "403, the limit is used up until `seconds` (120) from now",
+    "secondary": "`status` (403) of the secondary limit; with `seconds` it "
+                 "says Retry-After",
+    "drop": "closes the connection, does nothing",
+    "drop_after": "does it, closes the connection without an answer",
+    "status_after": "does it, answers `status` (502)",
+    "cut": "does it, closes in the middle of the answer",
+    "garbage": "does it, answers 200 or 201 with what is no JSON",
+    "large": "answers with 3 MiB of blanks before the JSON",
+    "exists_race": "somebody else opens the same pull request just before",
+    "location": "answers 301 to `url`",
+}
+
+
+class Fault:
+    def __init__(self, kind, method=".*", path=".*", times=1, **values):
+        if kind not in KINDS:
+            raise ValueError(f"no such fault: {kind}")
+        self.kind, self.left, self.values = kind, times, values
+        self.method, self.path = re.compile(method), re.compile(path)
+
+    def matches(self, method, path):
+        return self.left != 0 and self.method.fullmatch(method) and \
+            self.path.fullmatch(path)
+
+    def get(self, name, default):
+        return self.values.get(name, default)
+
+
+class Faults:
+    """times below 0 is for ever. The first that matches is used."""
+
+    def __init__(self):
+        self.list = []
+
+    def add(self, **values):
+        self.list.append(Fault(**values))
+
+    def clear(self):
+        self.list.clear()
+
+    def take(self, method, path):
+        for fault in self.list:
+            if fault.matches(method, path):
+                fault.left -= 1
+                return fault
+        return None
+
+
+def limit_headers(fault):
+    """(status, headers, message) of an answer that a limit gave."""
+    if fault.kind == "rate_limit":
+        reset = int(time.time()) + fault.get("seconds", 120)
+        return 403, [("X-RateLimit-Limit", "5000"),
+                     ("X-RateLimit-Remaining", "0"),
+                     ("X-RateLimit-Reset", str(reset))], \
+            "API rate limit exceeded for user ID 1."
+    headers = [("X-RateLimit-Remaining", "4000")]
+    if "seconds" in fault.values:
+        headers.append(("Retry-After", str(fault.values["seconds"])))
+    return fault.get("status", 403), headers, \
+        "You have exceeded a secondary rate limit. Please wait a few " \
+        "minutes before you try again."
