@@ -161,7 +161,7 @@ jwt_read_parts(struct jwt_parts *parts, const char *alg,
     const struct jwt_text *token, struct err *e)
 {
 	struct buf text = BUF(JWT_TOKEN_MAX), signature = BUF(JWT_TOKEN_MAX);
-	struct jwt_text part[SEGMENT_N];
+	struct jwt_text part[SEGMENT_N] = { 0 };
 	int rc = -1;
 
 	memset(parts, 0, sizeof(*parts));
