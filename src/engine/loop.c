@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "engine/engine.h"
@@ -309,6 +310,19 @@ close_all(struct engine *g)
 	identity_close(&g->id);
 }
 
+/* A run takes four descriptors, and the usual soft limit is 1024. */
+static void
+allow_descriptors(void)
+{
+	struct rlimit most;
+
+	if (getrlimit(RLIMIT_NOFILE, &most) == -1)
+		return;
+	most.rlim_cur = most.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE,
+	    &most); /* up to the hard limit: never refused */
+}
+
 static int
 open_all(struct engine *g, const struct engine_options *o, struct err *e)
 {
@@ -341,6 +355,7 @@ engine_run(const struct engine_options *o, struct err *e)
 	if ((g = malloc(sizeof(*g))) == NULL)
 		return err_set(e, ERR_RETRY, "out of memory");
 	catch_signals(&idle);
+	allow_descriptors();
 	if (open_all(g, o, e) == -1)
 		goto out;
 	rc = loop(g, &idle, e);
