@@ -254,6 +254,29 @@ def test_a_result_after_the_takeover_but_before_a_claim_counts(engine, second):
         engine.write_conf(RETRY_DELAYS_S="1,1")
 
 
+def test_a_machine_that_is_cut_off_ends_its_runners(engine, second):
+    """Fault 52: it cannot know, so it makes room for the one who can."""
+    with proxied(engine) as tell:
+        # Seen before the first one starts, and gone while it claims.
+        other = second.reaper()
+        second.end(other)
+        engine.reaper()
+        task = engine.new_task("sleep 12")
+        runner = engine.runner(task)
+        second.reaper()
+        tell("refuse", "on")
+        tell("cut")
+        begun = time.monotonic()
+        wait_for(lambda: not alive(runner), 15, "the runner's end")
+        assert time.monotonic() - begun > 2
+        wait_for(lambda: (engine.row(task) or {}).get("attempt") == 2, 30,
+                 "the takeover")
+        tell("refuse", "off")
+        assert engine.wait_status(task, seconds=40) == "completed"
+        invariants.all_hold(engine, task, attempts=2)
+        invariants.i9_nothing_left(second)
+
+
 def test_a_copied_state_folder_is_refused(engine):
     """Fault 53."""
     engine.reaper()
