@@ -27,6 +27,8 @@ static const struct command {
 	{ "check", cmd_check, false, "say what is in force and what is wrong" },
 	{ "user", cmd_user, false, "add, list, disable users; set passwords" },
 	{ "token", cmd_token, false, "make or revoke tokens for a user" },
+	{ "audit", cmd_audit, false,
+	    "show sign-ins and changes of accounts and tokens" },
 	{ "task", cmd_task, false,
 	    "start, follow and cancel tasks over the API" },
 	{ "fault-points", cmd_fault_points, true, "list fault points" },

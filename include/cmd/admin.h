@@ -30,6 +30,10 @@ void admin_close(struct admin *a); /* takes a zeroed struct */
 int admin_find_user(struct admin *a, const char *who, struct user_row *u,
     struct err *e) MUST_CHECK;
 
+/* Notes down what the administrator has done (store/audit.h). */
+int admin_audit(struct admin *a, const char *kind, const char *user_id,
+    const char *detail, struct err *e) MUST_CHECK;
+
 /* "taskmill COMMAND: text" on standard error; the exit status for e's kind. */
 int cmd_fail(const char *command, const struct err *e);
 

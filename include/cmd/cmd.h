@@ -9,6 +9,7 @@
  * asks a question.
  */
 int cmd_api(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_fault_points(int argc, char **argv);
 int cmd_keygen(int argc, char **argv);

@@ -40,14 +40,14 @@ int user_find_by_email(struct db *db, const char *email, struct user_row *u,
 int user_check(struct db *db, const char *id, struct err *e) MUST_CHECK;
 
 /*
- * Sets a password; revokes all of the user's refresh tokens with it (D10).
- * ERR_ABSENT: no such user, or he has no address. ERR_CONFLICT: he gets his
- * first password and his address signs in somebody else.
+ * Sets a password; revokes the user's refresh tokens and sessions with it
+ * (D10). ERR_ABSENT: no such user, or he has no address. ERR_CONFLICT: he gets
+ * his first password and his address signs in somebody else.
  */
 int user_set_password(struct db *db, const char *id, const char *hash,
     struct err *e) MUST_CHECK;
 
-/* Disables (and revokes all refresh tokens) or enables again. */
+/* Disables (and revokes refresh tokens and sessions) or enables again. */
 int user_set_disabled(struct db *db, const char *id, bool disabled,
     struct err *e) MUST_CHECK;
 

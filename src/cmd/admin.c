@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "store/audit.h"
 #include "util/encode.h"
 
 int
@@ -48,6 +49,20 @@ admin_find_user(struct admin *a, const char *who, struct user_row *u,
 	if (uuid_read(id, who))
 		return user_find_by_id(a->db, id, u, e);
 	return user_find_by_email(a->db, who, u, e);
+}
+
+int
+admin_audit(struct admin *a, const char *kind, const char *user_id,
+    const char *detail, struct err *e)
+{
+	const struct audit_entry entry = { .kind = kind,
+		.user_id = user_id,
+		.actor = "admin",
+		.detail = detail };
+
+	if (audit_add(a->db, &entry, e) == -1)
+		return err_wrap(e, "done, but not noted down in the audit log");
+	return 0;
 }
 
 int

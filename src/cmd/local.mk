@@ -4,6 +4,7 @@ libcmd_a_SOURCES = \
 	src/cmd/api.c \
 	src/cmd/api_worker.c \
 	src/cmd/api_worker.h \
+	src/cmd/audit.c \
 	src/cmd/check.c \
 	src/cmd/client.c \
 	src/cmd/fault_points.c \

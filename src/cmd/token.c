@@ -1,29 +1,49 @@
 #include "cmd/cmd.h"
 
+#include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "auth/api_token.h"
 #include "auth/jwt.h"
 #include "cmd/admin.h"
+#include "store/account.h"
 #include "util/encode.h"
+#include "util/json.h"
+#include "util/utf8.h"
 
 static const char usage[] =
-    "usage: taskmill token issue [--minutes N] ADDRESS|ID\n"
-    "       taskmill token revoke\n\n"
+    "usage: taskmill token add --name NAME [--expires DAYS] [--scope read|write]\n"
+    "                          [--json] ADDRESS|ID\n"
+    "       taskmill token list [--json] ADDRESS|ID\n"
+    "       taskmill token revoke NUMBER\n"
+    "       taskmill token revoke --refresh\n"
+    "       taskmill token issue [--minutes N] ADDRESS|ID\n\n"
     "options for all: --config FILE\n\n"
-    "issue prints an access token for a user, good for N minutes (1 to 1440;\n"
-    "default JWT_ACCESS_TOKEN_EXPIRE_MINUTES). revoke reads a refresh token\n"
-    "from standard input and makes it worthless; an access token cannot be\n"
-    "revoked and ends by itself. To end all of a user's sessions, set a new\n"
+    "add makes a personal API token, shown this once, for programs: it is sent\n"
+    "as \"Authorization: Bearer tm_...\". With --scope read it only reads. list\n"
+    "shows a user's, with the numbers that revoke takes. revoke --refresh reads\n"
+    "a refresh token from standard input instead. issue prints an access token\n"
+    "good for N minutes (1 to 1440; default JWT_ACCESS_TOKEN_EXPIRE_MINUTES),\n"
+    "which cannot be revoked. To end all of a user's sessions, set a new\n"
     "password or disable the user (taskmill user).\n";
+
+#define NAME_MAX_CHARS 100
+#define DAYS_MAX 3650
 
 struct token_args {
 	const char *config;
 	long minutes; /* 0: as configured */
-	const char *who;
+	long days;    /* 0: does not expire */
+	const char *name;
+	const char *scope;
+	bool refresh;
+	bool json;
+	const char *who; /* the operand, or NULL */
 };
 
 static void
@@ -53,6 +73,7 @@ token_cmd_issue(struct admin *a, const struct token_args *args, struct err *e)
 		    args->who);
 	key_of(&a->cfg, &key);
 	(void)snprintf(claims.user_id, sizeof(claims.user_id), "%s", u.id);
+	claims.email = u.email;
 	if (jwt_issue(&token, &claims, &key, minutes * 60, e) == -1)
 		goto out;
 	if (!buf_ok(&token)) {
@@ -67,7 +88,7 @@ out:
 }
 
 static int
-token_cmd_revoke(struct admin *a, const struct token_args *args, struct err *e)
+revoke_refresh(struct admin *a, const struct token_args *args, struct err *e)
 {
 	char token[8192];
 	uint8_t hash[SHA256_BYTES];
@@ -86,7 +107,9 @@ token_cmd_revoke(struct admin *a, const struct token_args *args, struct err *e)
 	if (jwt_verify(&claims, &want, &text, e) == -1)
 		goto out;
 	sha256(hash, claims.jti, strlen(claims.jti));
-	if (refresh_token_revoke(a->db, hash, e) == -1)
+	if (refresh_token_revoke(a->db, hash, e) == -1 ||
+	    admin_audit(a, "token-revoke", claims.user_id, "refresh token",
+		e) == -1)
 		goto out;
 	(void)printf("revoked a token of %s\n", claims.user_id);
 	rc = 0;
@@ -95,14 +118,175 @@ out:
 	return rc;
 }
 
+static void
+print_added(const struct token_args *args, int64_t id, const char *token)
+{
+	struct buf b = BUF(4096);
+	struct json_out j;
+
+	if (!args->json) {
+		(void)puts(token);
+		return;
+	}
+	json_start(&j, &b);
+	json_open(&j);
+	json_name_int(&j, "id", id);
+	json_name_text(&j, "name", args->name);
+	json_name_text(&j, "token", token);
+	json_close(&j);
+	if (buf_ok(&b))
+		(void)puts(b.data);
+	buf_wipe(&b);
+}
+
+static int
+check_add(const struct token_args *args, struct err *e)
+{
+	if (args->name == NULL || args->name[0] == '\0' ||
+	    !utf8_valid(args->name, strlen(args->name)) ||
+	    utf8_length(args->name, strlen(args->name)) > NAME_MAX_CHARS)
+		return err_set(e, ERR_INVALID,
+		    "--name needs 1 to %d characters", NAME_MAX_CHARS);
+	if (args->scope != NULL && strcmp(args->scope, "read") != 0 &&
+	    strcmp(args->scope, "write") != 0)
+		return err_set(e, ERR_INVALID, "--scope is read or write");
+	return 0;
+}
+
+static int
+token_cmd_add(struct admin *a, const struct token_args *args, struct err *e)
+{
+	uint8_t hash[SHA256_BYTES];
+	char token[API_TOKEN_TEXT];
+	struct api_token_new t;
+	struct user_row u;
+	int64_t id;
+	int rc = -1;
+
+	if (check_add(args, e) == -1 ||
+	    admin_find_user(a, args->who, &u, e) == -1)
+		return -1;
+	api_token_make(token, hash);
+	t = (struct api_token_new){ .hash = hash,
+		.user_id = u.id,
+		.name = args->name,
+		.read_only =
+		    args->scope != NULL && strcmp(args->scope, "read") == 0,
+		.days = args->days };
+	if (api_token_add(a->db, &t, &id, e) == -1)
+		goto out;
+	/* Shown in any case: it is there now, and there is no second time. */
+	print_added(args, id, token);
+	if (admin_audit(a, "token-add", u.id, args->name, e) == -1)
+		goto out;
+	rc = 0;
+out:
+	explicit_bzero(token, sizeof(token));
+	return rc;
+}
+
+static void
+json_time(struct json_out *j, const char *name, const char *time)
+{
+	json_name_text(j, name, time[0] != '\0' ? time : NULL);
+}
+
+static int
+list_row(void *ctx, const struct api_token_row *t, struct err *e)
+{
+	struct json_out *j = ctx;
+
+	(void)e;
+	if (j == NULL) {
+		(void)printf(
+		    "%4lld  %-7s  %-5s  used %-25s  expires %-32s  %s\n",
+		    (long long)t->id, t->revoked ? "revoked" : "active",
+		    t->read_only ? "read" : "write",
+		    t->last_used_at[0] != '\0' ? t->last_used_at : "never",
+		    t->expires_at[0] != '\0' ? t->expires_at : "never",
+		    t->name);
+		return 0;
+	}
+	json_open(j);
+	json_name_int(j, "id", t->id);
+	json_name_text(j, "name", t->name);
+	json_name_text(j, "scope", t->read_only ? "read" : "write");
+	json_name_bool(j, "revoked", t->revoked);
+	json_time(j, "created_at", t->created_at);
+	json_time(j, "expires_at", t->expires_at);
+	json_time(j, "last_used_at", t->last_used_at);
+	json_close(j);
+	return 0;
+}
+
+static int
+token_cmd_list(struct admin *a, const struct token_args *args, struct err *e)
+{
+	struct buf b = BUF((size_t)16 << 20);
+	struct user_row u;
+	struct json_out j;
+	int rc = -1;
+
+	if (admin_find_user(a, args->who, &u, e) == -1)
+		return -1;
+	if (!args->json)
+		return api_token_list(a->db, u.id, list_row, NULL, e);
+	json_start(&j, &b);
+	json_open_array(&j);
+	if (api_token_list(a->db, u.id, list_row, &j, e) == -1)
+		goto out;
+	json_close_array(&j);
+	if (!buf_ok(&b)) {
+		err_set(e, ERR_RETRY, "out of memory");
+		goto out;
+	}
+	(void)puts(b.data);
+	rc = 0;
+out:
+	buf_clear(&b);
+	return rc;
+}
+
+static bool
+read_number(const char *text, long min, long max, long *n)
+{
+	char *end;
+
+	errno = 0;
+	*n = strtol(text, &end, 10);
+	return end != text && *end == '\0' && errno == 0 && *n >= min &&
+	    *n <= max;
+}
+
+static int
+token_cmd_revoke(struct admin *a, const struct token_args *args, struct err *e)
+{
+	char user_id[UUID_TEXT], detail[40];
+	long id;
+
+	if (args->refresh)
+		return revoke_refresh(a, args, e);
+	if (args->who == NULL || !read_number(args->who, 1, LONG_MAX, &id))
+		return err_set(e, ERR_INVALID,
+		    "revoke needs the number that list shows, or --refresh");
+	(void)snprintf(detail, sizeof(detail), "API token %ld", id);
+	if (api_token_revoke(a->db, id, user_id, e) == -1 ||
+	    admin_audit(a, "token-revoke", user_id, detail, e) == -1)
+		return -1;
+	(void)printf("revoked a token of %s\n", user_id);
+	return 0;
+}
+
 static const struct {
 	const char *name;
-	bool operand;
+	int operands; /* -1: one or none */
 	int (*run)(struct admin *a, const struct token_args *args,
 	    struct err *e);
 } actions[] = {
-	{ "issue", true, token_cmd_issue },
-	{ "revoke", false, token_cmd_revoke },
+	{ "add", 1, token_cmd_add },
+	{ "list", 1, token_cmd_list },
+	{ "revoke", -1, token_cmd_revoke },
+	{ "issue", 1, token_cmd_issue },
 };
 
 static int
@@ -119,13 +303,41 @@ run_action(size_t i, const struct token_args *args)
 	return rc == -1 ? cmd_fail("token", &e) : EX_OK;
 }
 
+/* False: wrong usage. */
 static bool
-read_minutes(const char *text, long *minutes)
+read_option(int o, struct token_args *args)
 {
-	char *end;
+	switch (o) {
+	case 'c':
+		args->config = optarg;
+		return true;
+	case 'n':
+		args->name = optarg;
+		return true;
+	case 's':
+		args->scope = optarg;
+		return true;
+	case 'r':
+		args->refresh = true;
+		return true;
+	case 'j':
+		args->json = true;
+		return true;
+	case 'e':
+		return read_number(optarg, 1, DAYS_MAX, &args->days);
+	case 'm':
+		return read_number(optarg, 1, 1440, &args->minutes);
+	default:
+		return false;
+	}
+}
 
-	*minutes = strtol(text, &end, 10);
-	return end != text && *end == '\0' && *minutes >= 1 && *minutes <= 1440;
+static bool
+operands_fit(int wanted, const struct token_args *args, int left)
+{
+	if (wanted == -1)
+		return left == (args->refresh ? 0 : 1);
+	return left == wanted && !args->refresh;
 }
 
 int
@@ -134,6 +346,11 @@ cmd_token(int argc, char **argv)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "minutes", required_argument, NULL, 'm' },
+		{ "name", required_argument, NULL, 'n' },
+		{ "expires", required_argument, NULL, 'e' },
+		{ "scope", required_argument, NULL, 's' },
+		{ "refresh", no_argument, NULL, 'r' },
+		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -145,20 +362,18 @@ cmd_token(int argc, char **argv)
 			(void)fputs(usage, stdout);
 			return EX_OK;
 		}
-		if (o == 'c')
-			args.config = optarg;
-		else if (o != 'm' || !read_minutes(optarg, &args.minutes))
+		if (!read_option(o, &args))
 			return cmd_usage(usage);
 	}
-	left = argc - optind;
-	if (left < 1)
+	left = argc - optind - 1;
+	if (left < 0)
 		return cmd_usage(usage);
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
 		if (strcmp(argv[optind], actions[i].name) != 0)
 			continue;
-		if (left != (actions[i].operand ? 2 : 1))
+		if (!operands_fit(actions[i].operands, &args, left))
 			return cmd_usage(usage);
-		args.who = actions[i].operand ? argv[optind + 1] : NULL;
+		args.who = left == 1 ? argv[optind + 1] : NULL;
 		return run_action(i, &args);
 	}
 	return cmd_usage(usage);

@@ -9,25 +9,34 @@
 
 #include "auth/password.h"
 #include "cmd/admin.h"
+#include "store/account.h"
 #include "util/encode.h"
 #include "util/json.h"
+
+#define INVITATION_DAYS 7
 
 static const char usage[] =
     "usage: taskmill user add --email ADDRESS [--name NAME] [--id UUID] [--generate]\n"
     "       taskmill user passwd [--generate] ADDRESS|ID\n"
     "       taskmill user disable ADDRESS|ID\n"
     "       taskmill user enable ADDRESS|ID\n"
-    "       taskmill user list [--json]\n\n"
+    "       taskmill user list [--json]\n"
+    "       taskmill user invite EMAIL\n"
+    "       taskmill user link|unlink --remote-user NAME|--subject SUB ADDRESS|ID\n\n"
     "options for all: --config FILE, --json (machine-readable answers)\n\n"
     "A password is asked for on the terminal, or read from the first line of\n"
     "standard input; --generate makes one and prints it. A new password and\n"
-    "disabling revoke all of the user's refresh tokens.\n";
+    "disabling revoke the user's refresh tokens and sessions. invite lets an\n"
+    "address sign up within 7 days (SIGN_UP=invited); no mail is sent. link says\n"
+    "whose the web server's REMOTE_USER, or the sub of IDP_ISSUER's tokens, is.\n";
 
 struct user_args {
 	const char *config;
 	const char *email;
 	const char *name;
 	const char *id;
+	const char *remote_user;
+	const char *subject;
 	const char *who; /* the operand */
 	bool generate;
 	bool json;
@@ -111,7 +120,8 @@ user_cmd_add(struct admin *a, const struct user_args *args, struct err *e)
 		return err_set(e, ERR_INVALID, "--id %.60s is no UUID",
 		    args->id);
 	if (new_password(&p, a, args, e) == -1 ||
-	    user_add(a->db, id, args->email, args->name, p.hash, e) == -1)
+	    user_add(a->db, id, args->email, args->name, p.hash, e) == -1 ||
+	    admin_audit(a, "user-add", id, args->email, e) == -1)
 		goto out;
 	print_user(args, id, args->email, &p);
 	rc = 0;
@@ -130,7 +140,8 @@ user_cmd_passwd(struct admin *a, const struct user_args *args, struct err *e)
 	if (admin_find_user(a, args->who, &u, e) == -1)
 		return -1;
 	if (new_password(&p, a, args, e) == -1 ||
-	    user_set_password(a->db, u.id, p.hash, e) == -1)
+	    user_set_password(a->db, u.id, p.hash, e) == -1 ||
+	    admin_audit(a, "password-change", u.id, NULL, e) == -1)
 		goto out;
 	print_user(args, u.id, u.email, &p);
 	rc = 0;
@@ -146,7 +157,9 @@ set_disabled(struct admin *a, const struct user_args *args, bool disabled,
 	struct user_row u;
 
 	if (admin_find_user(a, args->who, &u, e) == -1 ||
-	    user_set_disabled(a->db, u.id, disabled, e) == -1)
+	    user_set_disabled(a->db, u.id, disabled, e) == -1 ||
+	    admin_audit(a, disabled ? "disable" : "enable", u.id, NULL, e) ==
+		-1)
 		return -1;
 	print_user(args, u.id, u.email, NULL);
 	return 0;
@@ -162,6 +175,73 @@ static int
 user_cmd_enable(struct admin *a, const struct user_args *args, struct err *e)
 {
 	return set_disabled(a, args, false, e);
+}
+
+static int
+user_cmd_invite(struct admin *a, const struct user_args *args, struct err *e)
+{
+	if (strchr(args->who, '@') == NULL || strlen(args->who) > 320)
+		return err_set(e, ERR_INVALID,
+		    "invite needs an address with an @ in it");
+	if (invitation_add(a->db, args->who, INVITATION_DAYS, e) == -1 ||
+	    admin_audit(a, "invite", NULL, args->who, e) == -1)
+		return -1;
+	(void)printf("%s may sign up within %d days\n", args->who,
+	    INVITATION_DAYS);
+	return 0;
+}
+
+/* Whose name it is that the options give. */
+static int
+read_identity(const struct admin *a, const struct user_args *args,
+    const char **provider, const char **subject, struct err *e)
+{
+	if ((args->remote_user == NULL) == (args->subject == NULL))
+		return err_set(e, ERR_INVALID,
+		    "link needs one of --remote-user and --subject");
+	*provider = args->subject != NULL ? a->cfg.idp_issuer : IDENTITY_PROXY;
+	*subject = args->subject != NULL ? args->subject : args->remote_user;
+	if ((*provider)[0] == '\0')
+		return err_set(e, ERR_INVALID,
+		    "--subject needs an identity provider: set IDP_ISSUER");
+	if ((*subject)[0] == '\0' || strlen(*subject) > 255)
+		return err_set(e, ERR_INVALID, "a name has 1 to 255 bytes");
+	return 0;
+}
+
+static int
+user_cmd_link(struct admin *a, const struct user_args *args, struct err *e)
+{
+	const char *provider, *subject;
+	struct user_row u;
+
+	if (read_identity(a, args, &provider, &subject, e) == -1 ||
+	    admin_find_user(a, args->who, &u, e) == -1 ||
+	    identity_link(a->db, provider, subject, u.id, e) == -1 ||
+	    admin_audit(a, "link", u.id, subject, e) == -1)
+		return -1;
+	print_user(args, u.id, u.email, NULL);
+	return 0;
+}
+
+static int
+user_cmd_unlink(struct admin *a, const struct user_args *args, struct err *e)
+{
+	const char *provider, *subject;
+	char owner[UUID_TEXT];
+	struct user_row u;
+
+	if (read_identity(a, args, &provider, &subject, e) == -1 ||
+	    admin_find_user(a, args->who, &u, e) == -1 ||
+	    identity_find(a->db, provider, subject, owner, e) == -1)
+		return -1;
+	if (strcmp(owner, u.id) != 0)
+		return err_set(e, ERR_ABSENT, "%s is somebody else's", subject);
+	if (identity_unlink(a->db, provider, subject, e) == -1 ||
+	    admin_audit(a, "unlink", u.id, subject, e) == -1)
+		return -1;
+	print_user(args, u.id, u.email, NULL);
+	return 0;
 }
 
 static int
@@ -224,6 +304,9 @@ static const struct {
 	{ "disable", true, user_cmd_disable },
 	{ "enable", true, user_cmd_enable },
 	{ "list", false, user_cmd_list },
+	{ "invite", true, user_cmd_invite },
+	{ "link", true, user_cmd_link },
+	{ "unlink", true, user_cmd_unlink },
 };
 
 /* 0: go on; else an exit status + 1, so that EX_OK can be told. */
@@ -236,6 +319,8 @@ read_args(int argc, char **argv, struct user_args *args)
 		{ "name", required_argument, NULL, 'n' },
 		{ "id", required_argument, NULL, 'i' },
 		{ "generate", no_argument, NULL, 'g' },
+		{ "remote-user", required_argument, NULL, 'r' },
+		{ "subject", required_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -255,6 +340,12 @@ read_args(int argc, char **argv, struct user_args *args)
 			break;
 		case 'i':
 			args->id = optarg;
+			break;
+		case 'r':
+			args->remote_user = optarg;
+			break;
+		case 's':
+			args->subject = optarg;
 			break;
 		case 'g':
 			args->generate = true;

@@ -1,7 +1,10 @@
 noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = \
+	src/store/api_token.c \
+	src/store/audit.c \
 	src/store/cluster.c \
 	src/store/events.c \
+	src/store/identity.c \
 	src/store/live.c \
 	src/store/machine.c \
 	src/store/poke.c \
@@ -12,8 +15,10 @@ libstore_a_SOURCES = \
 	src/store/queue_lease.c \
 	src/store/queue_lost.c \
 	src/store/queue_ship.c \
+	src/store/rate.c \
 	src/store/refresh_token.c \
 	src/store/remove.c \
+	src/store/session.c \
 	src/store/state.c \
 	src/store/task_cancel.c \
 	src/store/task_chat.c \

@@ -1,3 +1,4 @@
+#include "store/account.h"
 #include "store/queue.h"
 
 /* Rows of one DELETE, so that none holds its locks for long. */
@@ -40,8 +41,10 @@ queue_expire_keys(struct db *db, unsigned int hours, struct err *e)
 		" UTC_TIMESTAMP(6) - INTERVAL ? HOUR LIMIT ?",
 		DB_ARGS(keys), NULL, e) == -1)
 		return -1;
-	return db_exec_again(db,
-	    "DELETE FROM refresh_tokens WHERE expires_at <"
-	    " UTC_TIMESTAMP(6) - INTERVAL 1 DAY LIMIT ?",
-	    DB_ARGS(tokens), NULL, e);
+	if (db_exec_again(db,
+		"DELETE FROM refresh_tokens WHERE expires_at <"
+		" UTC_TIMESTAMP(6) - INTERVAL 1 DAY LIMIT ?",
+		DB_ARGS(tokens), NULL, e) == -1)
+		return -1;
+	return account_tidy(db, EXPIRE_ROWS, e);
 }

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "store/account.h"
 #include "util/clock.h"
 
 #define USER_COLUMNS                                                       \
@@ -13,9 +14,10 @@ struct adding {
 	const char *email;
 	const char *full_name;
 	const char *hash;
+	bool invited; /* only with an invitation */
 };
 
-/* A user's password or standing changes; his refresh tokens go with it. */
+/* A user's password or standing changes; refresh tokens and sessions go. */
 struct changing {
 	const char *id;
 	const char *hash;
@@ -42,12 +44,29 @@ insert_credentials(struct db *db, const struct adding *a, struct err *e)
 }
 
 static int
+use_invitation(struct db *db, const char *email, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_text(email) };
+	struct db_done done;
+
+	if (db_exec(db,
+		"UPDATE invitations SET used_at = UTC_TIMESTAMP(6)"
+		" WHERE email = LOWER(?) AND used_at IS NULL"
+		" AND expires_at > UTC_TIMESTAMP(6)",
+		DB_ARGS(args), &done, e) == -1)
+		return -1;
+	return done.matched == 1 ? 0 : err_set(e, ERR_DENIED, "no invitation");
+}
+
+static int
 add_body(struct db *db, void *ctx, struct err *e)
 {
 	const struct adding *a = ctx;
 	const struct db_arg args[] = { db_arg_text(a->id),
 		db_arg_text(a->email), db_arg_text(a->full_name) };
 
+	if (a->invited && use_invitation(db, a->email, e) == -1)
+		return -1;
 	if (db_exec(db,
 		"INSERT INTO users (id, email, full_name) VALUES (?, ?, ?)",
 		DB_ARGS(args), NULL, e) == -1)
@@ -75,14 +94,12 @@ add_committed(struct db *db, void *ctx, struct err *e)
 	return got;
 }
 
-int
-user_add(struct db *db, const char *id, const char *email,
-    const char *full_name, const char *password_hash, struct err *e)
+static int
+add(struct db *db, struct adding *a, struct err *e)
 {
-	struct adding a = { id, email, full_name, password_hash };
 	const struct db_tx tx = { .body = add_body,
 		.committed = add_committed,
-		.ctx = &a };
+		.ctx = a };
 
 	if (db_run(db, &tx, e) == 0)
 		return 0;
@@ -90,6 +107,24 @@ user_add(struct db *db, const char *id, const char *email,
 		return err_set(e, ERR_CONFLICT,
 		    "the address or the id is taken");
 	return -1;
+}
+
+int
+user_add(struct db *db, const char *id, const char *email,
+    const char *full_name, const char *password_hash, struct err *e)
+{
+	struct adding a = { id, email, full_name, password_hash, false };
+
+	return add(db, &a, e);
+}
+
+int
+user_sign_up(struct db *db, const char *id, const char *email,
+    const char *password_hash, bool invited, struct err *e)
+{
+	struct adding a = { id, email, NULL, password_hash, invited };
+
+	return add(db, &a, e);
 }
 
 static void
@@ -173,10 +208,33 @@ revoke_all(struct db *db, const char *id, struct err *e)
 {
 	const struct db_arg args[] = { db_arg_text(id) };
 
+	if (db_exec(db,
+		"UPDATE refresh_tokens SET revoked_at = UTC_TIMESTAMP(6)"
+		" WHERE user_id = ? AND revoked_at IS NULL",
+		DB_ARGS(args), NULL, e) == -1)
+		return -1;
 	return db_exec(db,
-	    "UPDATE refresh_tokens SET revoked_at = UTC_TIMESTAMP(6)"
+	    "UPDATE sessions SET revoked_at = UTC_TIMESTAMP(6)"
 	    " WHERE user_id = ? AND revoked_at IS NULL",
 	    DB_ARGS(args), NULL, e);
+}
+
+/* Both or neither; a second time changes nothing more. */
+static int
+sign_out_body(struct db *db, void *ctx, struct err *e)
+{
+	const struct changing *c = ctx;
+
+	return revoke_all(db, c->id, e);
+}
+
+int
+user_sign_out(struct db *db, const char *user_id, struct err *e)
+{
+	struct changing c = { .id = user_id };
+	const struct db_tx tx = { .body = sign_out_body, .ctx = &c };
+
+	return db_run(db, &tx, e);
 }
 
 /* A user that never had a password gets one with his address. */

@@ -541,7 +541,7 @@ def test_refresh_that_is_not_on_record(stack, member):
 
 def test_refresh_revoked(stack, tokens):
     assert refresh(stack, tokens["refresh_token"]).status_code == 200
-    stack.taskmill("token", "revoke", input=tokens["refresh_token"] + "\n")
+    stack.taskmill("token", "revoke", "--refresh", input=tokens["refresh_token"] + "\n")
     refused(refresh(stack, tokens["refresh_token"]), 401,
             "Token has been revoked")
 
