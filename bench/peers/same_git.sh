@@ -9,9 +9,11 @@ git clone -q --depth 1 --single-branch --no-tags --branch main "$url" repo
 cp -a repo/.git trusted
 base=$(git --git-dir=trusted rev-parse HEAD)
 printf 'claude: a prompt\n' >repo/AI_GENERATED.md
-git="git --git-dir=trusted --work-tree=repo -c user.name=AI -c user.email=ai@example.com"
-$git add -A
-$git commit -q -m 'AI: a prompt...'
-$git diff --raw -z --abbrev=40 "$base" HEAD >raw
-$git diff --binary --full-index "$base" HEAD >diff
-$git format-patch -q --stdout --binary --full-index "$base"..HEAD >patch
+trusted() {
+	git --git-dir=trusted --work-tree=repo -c user.name=AI -c user.email=ai@example.com "$@"
+}
+trusted add -A
+trusted commit -q -m 'AI: a prompt...'
+trusted diff --raw -z --abbrev=40 "$base" HEAD >raw
+trusted diff --binary --full-index "$base" HEAD >diff
+trusted format-patch -q --stdout --binary --full-index "$base"..HEAD >patch

@@ -13,7 +13,8 @@
  */
 struct api;
 
-/* cfg and board are borrowed for as long as the api lives; board may be NULL. */
+/* cfg and board are borrowed for as long as the api lives; board may be NULL.
+ */
 int api_new(struct api **api, const struct config *cfg,
     struct scoreboard *board, struct err *e) MUST_CHECK;
 
@@ -28,8 +29,7 @@ void api_handle(struct api *api, const struct http_request *rq,
  * Asks whether the client is still there, before work that costs (F13).
  * NULL: not known, taken as yes.
  */
-void api_set_client_check(struct api *api, bool (*there)(void *ctx),
-    void *ctx);
+void api_set_client_check(struct api *api, bool (*there)(void *ctx), void *ctx);
 
 void api_free(struct api *api); /* takes NULL */
 

@@ -16,17 +16,9 @@
 static int
 put_defaults(struct config *c, struct err *e)
 {
-	for (size_t i = 0; i < setting_count; i++) {
-		const struct setting *s = &settings[i];
-		char **at = (char **)((char *)c + s->at);
-
-		/* "" stands for "not given"; what must be is checked later. */
-		if (s->kind != SETTING_SECRET) {
-			if (setting_put(c, s, s->def, e) == -1)
-				return -1;
-		} else if ((*at = strdup("")) == NULL)
-			return err_sys(e, ERR_RETRY, "%s", s->name);
-	}
+	for (size_t i = 0; i < setting_count; i++)
+		if (setting_put_default(c, &settings[i], e) == -1)
+			return -1;
 	return 0;
 }
 

@@ -1,4 +1,5 @@
 #include "config/settings.h"
+#include "util/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -191,13 +192,10 @@ put_string(struct config *c, const struct setting *s, const char *text,
     struct err *e)
 {
 	char **at = field(c, s);
-	char *copy;
 
-	if ((copy = strdup(text)) == NULL)
-		return err_sys(e, ERR_RETRY, "%s", s->name);
-	setting_clear(c, s);
-	*at = copy;
-	return 0;
+	if (s->kind == SETTING_SECRET && *at != NULL)
+		explicit_bzero(*at, strlen(*at));
+	return text_set(at, text, e);
 }
 
 static int
@@ -269,6 +267,14 @@ setting_put(struct config *c, const struct setting *s, const char *text,
 		return put_flag(c, s, text, e);
 	}
 	return err_set(e, ERR_BROKEN, "%s has no kind", s->name);
+}
+
+int
+setting_put_default(struct config *c, const struct setting *s, struct err *e)
+{
+	if (s->kind == SETTING_SECRET)
+		return put_string(c, s, "", e);
+	return setting_put(c, s, s->def, e);
 }
 
 const char *

@@ -40,6 +40,10 @@ const struct setting *setting_find(const char *name, size_t len);
 int setting_put(struct config *c, const struct setting *s, const char *text,
     struct err *e) MUST_CHECK;
 
+/* Puts the default, or for a secret "": "not given", which is judged later. */
+int setting_put_default(struct config *c, const struct setting *s,
+    struct err *e) MUST_CHECK;
+
 /* The value as text; out has room for 64 bytes, used for numbers. */
 const char *setting_show(const struct config *c, const struct setting *s,
     char out[64]);

@@ -251,9 +251,8 @@ make_workspace(struct local *lo, const char *name, struct err *e)
 }
 
 static void
-local_close(struct sandbox *sb)
+release(struct local *lo)
 {
-	struct local *lo = (struct local *)sb;
 	const int fds[] = { lo->home_fd, lo->control_fd, lo->filter_fd };
 	struct err e = { 0 };
 
@@ -267,6 +266,12 @@ local_close(struct sandbox *sb)
 	if (lo->parent_fd != -1)
 		(void)close(lo->parent_fd);
 	free(lo);
+}
+
+static void
+local_close(struct sandbox *sb)
+{
+	release((struct local *)sb);
 }
 
 /* bwrap or nothing; never silently the one for the other (B3). */
@@ -290,13 +295,8 @@ set_isolation(struct local *lo, const char *isolation, struct err *e)
 }
 
 static int
-local_open(struct sandbox **sb, const struct sandbox_spec *spec, struct err *e)
+prepare(struct local *lo, const struct sandbox_spec *spec, struct err *e)
 {
-	struct local *lo = calloc(1, sizeof(*lo));
-
-	*sb = NULL;
-	if (lo == NULL)
-		return err_set(e, ERR_RETRY, "out of memory");
 	lo->base.kind = &sandbox_local;
 	lo->parent_fd = lo->home_fd = lo->control_fd = lo->filter_fd = -1;
 	lo->limits = spec->limits;
@@ -304,9 +304,21 @@ local_open(struct sandbox **sb, const struct sandbox_spec *spec, struct err *e)
 		lo->ends_ms = clock_mono_ms() + (int64_t)spec->life_s * 1000;
 	if (find_user(lo, spec->user, e) == -1 ||
 	    set_isolation(lo, spec->isolation, e) == -1 ||
-	    open_parent(lo, spec, e) == -1 ||
-	    make_workspace(lo, spec->name, e) == -1) {
-		local_close(&lo->base);
+	    open_parent(lo, spec, e) == -1)
+		return -1;
+	return make_workspace(lo, spec->name, e);
+}
+
+static int
+local_open(struct sandbox **sb, const struct sandbox_spec *spec, struct err *e)
+{
+	struct local *lo = calloc(1, sizeof(*lo));
+
+	*sb = NULL;
+	if (lo == NULL)
+		return err_set(e, ERR_RETRY, "out of memory");
+	if (prepare(lo, spec, e) == -1) {
+		release(lo);
 		return -1;
 	}
 	*sb = &lo->base;

@@ -10,6 +10,7 @@
 #include "util/fault.h"
 #include "util/file.h"
 #include "util/json.h"
+#include "util/text.h"
 
 #define SCRIPT_MAX ((size_t)64 * 1024)
 #define METADATA_MAX ((size_t)8 * 1024 * 1024)
@@ -31,15 +32,6 @@ static const struct {
 
 _Static_assert(sizeof(steps) / sizeof(steps[0]) == STEP_N, "all steps");
 
-static int
-set_text(char **to, const char *text, struct err *e)
-{
-	free(*to);
-	if ((*to = strdup(text)) == NULL)
-		return err_set(e, ERR_RETRY, "out of memory");
-	return 0;
-}
-
 int
 pipeline_fail(struct pipeline *p, const char *failure, struct err *e,
     const char *fmt, ...)
@@ -51,17 +43,17 @@ pipeline_fail(struct pipeline *p, const char *failure, struct err *e,
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	p->over = true;
-	if (set_text(&p->result->outcome, "failed", e) == -1 ||
-	    set_text(&p->result->failure, failure, e) == -1)
+	if (text_set(&p->result->outcome, "failed", e) == -1 ||
+	    text_set(&p->result->failure, failure, e) == -1)
 		return -1;
-	return set_text(&p->result->error, text, e);
+	return text_set(&p->result->error, text, e);
 }
 
 int
 pipeline_cancel(struct pipeline *p, struct err *e)
 {
 	p->over = true;
-	return set_text(&p->result->outcome, "cancelled", e);
+	return text_set(&p->result->outcome, "cancelled", e);
 }
 
 int
@@ -108,7 +100,7 @@ step_sandbox(struct pipeline *p, struct err *e)
 	spool_name(name, s->task_id, s->attempt);
 	if (sandbox_open(&p->sb, &spec, e) == -1)
 		return pipeline_sandbox_error(p, e);
-	return set_text(&p->result->sandbox_id, sandbox_id(p->sb), e);
+	return text_set(&p->result->sandbox_id, sandbox_id(p->sb), e);
 }
 
 int
@@ -268,7 +260,7 @@ pipeline_run(struct pipeline *p, struct spool_result *r, struct err *e)
 	if ((r->metadata = make_metadata(p)) == NULL)
 		return err_set(e, ERR_RETRY, "out of memory for the result");
 	if (!p->over)
-		return set_text(&r->outcome, "completed", e);
+		return text_set(&r->outcome, "completed", e);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "exec/pipeline.h"
 #include "util/fault.h"
 #include "util/file.h"
+#include "util/text.h"
 #include "util/utf8.h"
 
 #define AGENT_SCRIPT SANDBOX_HOME "/agent-run"
@@ -174,8 +175,8 @@ judge(struct pipeline *p, struct listener *l, const struct sandbox_end *end,
 	    agent_output_end(l->reader, end->code, &p->report, e) == -1)
 		return -1;
 	if (p->report.words[0] != '\0' &&
-	    (p->result->message = strdup(p->report.words)) == NULL)
-		return err_set(e, ERR_RETRY, "out of memory");
+	    text_set(&p->result->message, p->report.words, e) == -1)
+		return -1;
 	if (pipeline_cut(p, end, "The agent", "AGENT_TIMEOUT_S", e))
 		return 0;
 	if (!p->report.success)

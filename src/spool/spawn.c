@@ -37,7 +37,8 @@ send_with_fds(int sock, const void *bytes, size_t len, const int *fds,
 	if (fd_count > 0) {
 		m.msg_control = control.bytes;
 		m.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-		c = CMSG_FIRSTHDR(&m);
+		if ((c = CMSG_FIRSTHDR(&m)) == NULL)
+			return err_set(e, ERR_BROKEN, "no room for fds");
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(fd_count * sizeof(int));

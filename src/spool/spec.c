@@ -8,6 +8,7 @@
 
 #include "util/file.h"
 #include "util/json.h"
+#include "util/text.h"
 
 #define SPEC_FILE "spec.json"
 #define SPEC_MAX ((size_t)512 * 1024)
@@ -119,14 +120,6 @@ out:
 	return rc;
 }
 
-static int
-set_text(char **to, const char *s, struct err *e)
-{
-	if ((*to = strdup(s)) == NULL)
-		return err_set(e, ERR_RETRY, "out of memory");
-	return 0;
-}
-
 /* Stores a number that is not negative and fits. False: it does not. */
 static bool
 set_number(const struct field *f, void *to, int64_t n)
@@ -159,7 +152,7 @@ get_field(struct json_object *o, const struct field *f, void *to, struct err *e)
 
 	if (f->kind == F_TEXT) {
 		if (json_get_string(o, f->name, &s, &len) == JSON_FOUND)
-			return set_text(to, s, e);
+			return text_set(to, s, e);
 	} else if (f->kind == F_BOOL) {
 		if (json_get_bool(o, f->name, to) == JSON_FOUND)
 			return 0;

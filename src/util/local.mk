@@ -7,6 +7,7 @@ libutil_a_SOURCES = \
 	src/util/encode.c \
 	src/util/file.c \
 	src/util/dir.c \
+	src/util/text.c \
 	src/util/utf8.c \
 	src/util/json_scan.c \
 	src/util/json_names.c \

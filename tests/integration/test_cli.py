@@ -253,7 +253,7 @@ def test_check_finds_all_well(stack):
 @pytest.mark.parametrize("broken, where", [
     ({"DB_SOCKET": "/nonexistent/sock"}, "database"),
     ({"SHARE_DIR": "/nonexistent"}, "agents"),
-    ({"STATE_DIR": "/nonexistent"}, "state"),
+    ({"STATE_DIR": "/dev/null/state"}, "state"),
     ({"SANDBOX_USER": "no-such-user"}, "sandbox"),
 ])
 def test_check_names_what_is_broken(stack, broken, where):
