@@ -4,6 +4,7 @@ import json
 import re
 
 from faults import BadRule
+from sandboxes import Trouble
 
 CHANGEABLE = {"max_sandboxes": int, "max_hours": int, "hide_versions": list, "idempotency": bool,
               "domain": (str, type(None)), "envd_version": (str, type(None))}
@@ -48,7 +49,7 @@ class Admin:
                     await exchange.send_json(200, await call(request, *match.groups()))
                     return
             await exchange.send_json(404, {"error": "no such test call"})
-        except (BadCall, BadRule, ValueError, TypeError, KeyError) as err:
+        except (BadCall, BadRule, Trouble, ValueError, TypeError, KeyError) as err:
             await exchange.send_json(400, {"error": f"{type(err).__name__}: {err}"})
 
     async def status(self, request):

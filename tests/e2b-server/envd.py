@@ -10,6 +10,8 @@ import filesystem_rpc
 import process_rpc
 import users
 from connect_rpc import Services
+from http1 import Gone
+from sandboxes import Trouble
 
 PORT = 49983
 INTERNAL = ("/init", "/freeze", "/unfreeze", "/collapse", "/fsfreeze", "/fsthaw", "/upgrade")
@@ -64,6 +66,10 @@ class Envd:
         sandbox.exchanges.add(exchange)
         try:
             await self._daemon(exchange, sandbox)
+        except Exception as err:
+            if sandbox.state != "running":  # it ended under the call: nobody is answered
+                raise Gone("the sandbox ended") from err
+            raise
         finally:
             sandbox.exchanges.discard(exchange)
 
@@ -71,7 +77,11 @@ class Envd:
         if not self._has_token(exchange.request, sandbox):
             await self._proxy_error(exchange, 403, sandbox.id, "resume denied")
             return False
-        await self.registry.auto_resume(sandbox)
+        try:
+            await self.registry.auto_resume(sandbox)
+        except Trouble as err:
+            await self._proxy_error(exchange, err.status, sandbox.id, err.message)
+            return False
         return True
 
     @staticmethod

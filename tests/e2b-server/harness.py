@@ -51,6 +51,19 @@ def envelopes(data):
     return found, data[at:]
 
 
+def wait_for(check, seconds=10):
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def inside(server, box):
+    """Names of the programs that truly run in a sandbox."""
+    return [entry["argv"][0].rpartition("/")[2] for entry in server.sandboxes()[box.id]["inside"]
+            if entry["argv"]]
+
+
 class Box:
     """What a client knows of one sandbox."""
 

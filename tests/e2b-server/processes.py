@@ -11,6 +11,7 @@ import collections
 import os
 import signal
 
+import background
 import fdio
 from jail import GuestError
 
@@ -81,6 +82,7 @@ class Process:
         self.deadline = None
         self._signalled = asyncio.Event()
         self._pumps = []
+        self._supervisor = None
         self._input_lock = asyncio.Lock()
 
     def attach(self):
@@ -101,7 +103,7 @@ class Process:
         if terminal >= 0:
             self.terminal = os.dup(terminal)
             os.set_blocking(self.terminal, False)
-        asyncio.ensure_future(self._supervise())
+        self._supervisor = background.start(self._supervise())
 
     async def _pump(self, fd, channel):
         size = PTY_CHUNK if channel == "pty" else CHUNK
@@ -119,8 +121,10 @@ class Process:
         code, core = await self.ended
         pumps = asyncio.gather(*self._pumps, return_exceptions=True)
         signalled = asyncio.ensure_future(self._signalled.wait())
-        await asyncio.wait({pumps, signalled}, return_when=asyncio.FIRST_COMPLETED)
-        signalled.cancel()
+        try:
+            await asyncio.wait({pumps, signalled}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            signalled.cancel()
         self.stop_pumps()
         await asyncio.gather(*self._pumps, return_exceptions=True)
         event = end_event(code, core)
@@ -131,6 +135,12 @@ class Process:
         for pump in self._pumps:
             pump.cancel()
 
+    def abandon(self):
+        """The sandbox is over: no end event comes."""
+        self._supervisor.cancel()
+        self.stop_pumps()
+        self.release()
+
     async def send_signal(self, number):
         self._signalled.set()
         await self.table.jail.call("signal", pid=self.pid, signal=int(number))
@@ -138,7 +148,7 @@ class Process:
     def kill_after(self, seconds):
         """The process's own deadline: real time, whoever is attached."""
         self.deadline = asyncio.get_running_loop().call_later(
-            seconds, lambda: asyncio.ensure_future(self._overdue()))
+            seconds, lambda: background.start(self._overdue()))
 
     async def _overdue(self):
         self.table.note("process.deadline", self)
@@ -263,8 +273,7 @@ class ProcessTable:
 
     def close(self):
         for process in list(self.live.values()):
-            process.stop_pumps()
-            process.release()
+            process.abandon()
             for listener in list(process.listeners):
                 process.detach(listener)
         self.live.clear()

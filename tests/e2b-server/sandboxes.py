@@ -8,6 +8,7 @@ import random
 import shutil
 import string
 
+import background
 from jail import Jail
 from processes import ProcessTable
 
@@ -74,7 +75,7 @@ class Sandbox:
         options = self.registry.options
         self.jail = Jail(self.folder, options.isolated, self.internet is not False, options.share)
         self.table = ProcessTable(self.jail, self.registry.clock, self.note)
-        self.jail.on_death = lambda: asyncio.ensure_future(self.registry.end(self, "died"))
+        self.jail.on_death = lambda: background.start(self.registry.end(self, "died"))
         try:
             await self.jail.start()
         except BaseException:
@@ -92,7 +93,7 @@ class Sandbox:
         if self._alarm:
             self._alarm.cancel()
         self._alarm = self.registry.clock.at(
-            self.ends, lambda: asyncio.ensure_future(self.registry.expire(self)))
+            self.ends, lambda: background.start(self.registry.expire(self)))
 
     def no_alarm(self):
         if self._alarm:
@@ -145,25 +146,36 @@ class Registry:
         self.check_quota(team)
         sandbox = Sandbox(self, team, options)
         self.all[sandbox.id] = sandbox
-        try:
-            await sandbox.boot()
-        except Exception as err:
-            del self.all[sandbox.id]
-            shutil.rmtree(sandbox.folder, ignore_errors=True)
-            raise Trouble(500, f"Failed to place sandbox: {err}", "sandbox_create_failed") from err
-        sandbox.run_from_now(options["timeout"])
+        async with sandbox.lock:
+            try:
+                await sandbox.boot()
+            except Exception as err:
+                self.all.pop(sandbox.id, None)
+                shutil.rmtree(sandbox.folder, ignore_errors=True)
+                raise Trouble(500, f"Failed to place sandbox: {err}",
+                              "sandbox_create_failed") from err
+            self._still(sandbox, "starting")
+            sandbox.run_from_now(options["timeout"])
         sandbox.note("sandbox.create", template=sandbox.template, metadata=sandbox.metadata,
                      timeout=options["timeout"], env=sorted(sandbox.env_vars), team=team,
                      auto_pause=sandbox.auto_pause)
         return sandbox
+
+    @staticmethod
+    def _still(sandbox, state):
+        """A change of state that takes a while may have been overtaken by a kill."""
+        if sandbox.state != state:
+            raise Trouble(404, f"Sandbox \"{sandbox.id}\" doesn't exist or you don't have access to it")
 
     async def end(self, sandbox, reason):
         """Ends it for good. False if somebody else did or does."""
         if sandbox.state in ("killing", "killed"):
             return False
         sandbox.state = "killing"
-        sandbox.no_alarm()
-        await sandbox.shut_down()
+        sandbox.cut_streams()
+        async with sandbox.lock:  # a start under way is let finish, then undone
+            sandbox.no_alarm()
+            await sandbox.shut_down()
         sandbox.state = "killed"
         self.all.pop(sandbox.id, None)
         sandbox.note("sandbox.kill", reason=reason, metadata=sandbox.metadata)
@@ -191,6 +203,7 @@ class Registry:
                 sandbox.jail.freeze()
             else:
                 await sandbox.shut_down()
+            self._still(sandbox, "pausing")
             sandbox.ends = self.clock.now()
             sandbox.state = "paused"
         sandbox.note("sandbox.pause", memory=memory, reason=reason)
@@ -200,6 +213,7 @@ class Registry:
         async with sandbox.lock:
             if sandbox.state == "running":
                 return
+            self._still(sandbox, "paused")
             self.check_quota(sandbox.team)
             sandbox.state = "resuming"
             try:
@@ -209,8 +223,10 @@ class Registry:
                     await sandbox.shut_down()
                     await sandbox.boot()
             except Exception as err:
+                self._still(sandbox, "resuming")
                 sandbox.state = "paused"
                 raise Trouble(500, f"Error resuming sandbox: {err}", "sandbox_create_failed") from err
+            self._still(sandbox, "resuming")
             sandbox.run_from_now(timeout)
         sandbox.note("sandbox.resume", timeout=timeout)
 

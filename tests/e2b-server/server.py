@@ -10,6 +10,7 @@ import ssl
 import sys
 import traceback
 
+import background
 from admin import Admin
 from clock import Clock
 from control import Control
@@ -167,7 +168,7 @@ class Server:
             await self._end(plan, sandbox)
             return
         asyncio.get_running_loop().call_later(
-            seconds, lambda: asyncio.ensure_future(self._end(plan, sandbox)))
+            seconds, lambda: background.start(self._end(plan, sandbox)))
 
     async def _end(self, plan, sandbox):
         if plan.die.get("how") == "pause":

@@ -2,17 +2,14 @@
 
 import base64
 import http.client
-import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import harness  # noqa: E402
+import harness
 
 CREATE = {"method": "POST", "path": "^/v2/sandboxes$"}
 BROKEN = (http.client.HTTPException, OSError, EOFError)

@@ -13,8 +13,7 @@ import sys
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import harness  # noqa: E402
+import harness
 
 ROOT = os.path.dirname(os.path.dirname(harness.HERE))
 BUILD = os.environ.get("TASKMILL_E2B_BUILD", os.path.join(ROOT, "build-e2b"))
