@@ -1,4 +1,5 @@
 """What tests ask of the stand-in itself, under /_test/. No authentication."""
+import copy
 import json
 import re
 
@@ -17,7 +18,7 @@ class Admin:
                  "answers": self.answers}
         name = path.removeprefix("/_test/")
         if method == "GET" and name in lists:
-            return 200, list(lists[name])
+            return 200, copy.deepcopy(lists[name])
         if method == "DELETE" and name in lists:
             lists[name].clear()
             return 200, {}

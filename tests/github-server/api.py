@@ -59,7 +59,7 @@ class Api:
         self.routes = [
             ("GET", "/user", "/user", self.get_user),
             ("GET", REPO, "/repos/{owner}/{repo}", self.get_repo),
-            ("GET", REPO + "/git/ref/heads/(?P<branch>.+)",
+            ("GET", REPO + r"/git/ref/heads(?:/|%2F)(?P<branch>.+)",
              "/repos/{owner}/{repo}/git/ref/{ref}", self.get_ref),
             ("GET", REPO + "/pulls", "/repos/{owner}/{repo}/pulls",
              self.list_pulls),
@@ -195,9 +195,18 @@ class Api:
                 continue
             if state in ("all", pull.state) and base in (None, pull.base):
                 found.append(self.shapes.pull_of_list(repo, pull))
+        return self.page(request, found)
+
+    def page(self, request, found):
         size = request.number("per_page", 30, 100)
-        start = (request.number("page", 1, 10 ** 6) - 1) * size
-        return Answer(200, found[start:start + size])
+        page = request.number("page", 1, 10 ** 6)
+        headers = []
+        if len(found) > page * size:
+            query = urllib.parse.urlencode(
+                {**request.query, "page": page + 1})
+            headers.append(("Link", f"<{self.api}{request.path}?{query}>; "
+                            'rel="next"'))
+        return Answer(200, found[(page - 1) * size:page * size], headers)
 
     def get_pull(self, request, number, **words):
         repo = self.find(request, words)
