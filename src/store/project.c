@@ -126,15 +126,18 @@ project_check(struct db *db, const char *user_id, int64_t id, struct err *e)
 	return got == 0 ? absent(e) : got == 1 ? 0 : -1;
 }
 
-/*
- * Not repeated after a lost answer: the second time would find the first one's
- * row and call it a conflict.
- */
-int
-project_add(struct db *db, const char *user_id, const struct project_values *v,
-    int64_t *id, struct err *e)
+struct adding {
+	const char *user_id;
+	const struct project_values *values;
+	int64_t id;
+};
+
+static int
+add_body(struct db *db, void *ctx, struct err *e)
 {
-	const struct db_arg args[] = { db_arg_text(user_id),
+	struct adding *a = ctx;
+	const struct project_values *v = a->values;
+	const struct db_arg args[] = { db_arg_text(a->user_id),
 		db_arg_text(v->repo_url), db_arg_text(v->repo_name),
 		db_arg_text(v->repo_owner), db_arg_text(v->name),
 		db_arg_text(v->description),
@@ -147,7 +150,35 @@ project_add(struct db *db, const char *user_id, const struct project_values *v,
 		" VALUES (?, ?, ?, ?, ?, ?, ?)",
 		DB_ARGS(args), &done, e) == -1)
 		return -1;
-	*id = (int64_t)done.insert_id;
+	a->id = (int64_t)done.insert_id;
+	return 0;
+}
+
+/* Asked only when the INSERT went in, so that the row is ours if it is there.
+ */
+static int
+add_committed(struct db *db, void *ctx, struct err *e)
+{
+	const struct adding *a = ctx;
+
+	return look(db,
+	    "SELECT 1 FROM projects WHERE id = ? AND user_id = ?"
+	    " LOCK IN SHARE MODE",
+	    a->user_id, a->id, e);
+}
+
+int
+project_add(struct db *db, const char *user_id, const struct project_values *v,
+    int64_t *id, struct err *e)
+{
+	struct adding a = { user_id, v, 0 };
+	const struct db_tx tx = { .body = add_body,
+		.committed = add_committed,
+		.ctx = &a };
+
+	if (db_run(db, &tx, e) == -1)
+		return -1;
+	*id = a.id;
 	return 0;
 }
 

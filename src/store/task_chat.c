@@ -80,7 +80,10 @@ add_body(struct db *db, void *ctx, struct err *e)
 	}
 }
 
-/* A message carries its microsecond, so that its text is its own. */
+/*
+ * A message carries its microsecond, so that its text is its own. The column is
+ * laid out anew by each JSON_ARRAY_APPEND.
+ */
 static int
 add_committed(struct db *db, void *ctx, struct err *e)
 {
@@ -92,7 +95,8 @@ add_committed(struct db *db, void *ctx, struct err *e)
 	int got;
 
 	if (db_query(db,
-		"SELECT INSTR(chat_messages, ?) > 0 FROM tasks"
+		"SELECT INSTR(JSON_COMPACT(chat_messages),"
+		" JSON_COMPACT(?)) > 0 FROM tasks"
 		" WHERE id = ? AND user_id = ? LOCK IN SHARE MODE",
 		DB_ARGS(args), &rows, e) == -1)
 		return -1;

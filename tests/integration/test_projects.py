@@ -571,3 +571,46 @@ def test_D14_file_changes_in_the_task(engine):
                         "after": "prompt: lines 2\n"}]
     assert json.loads(json.dumps(changes)) == changes
     engine.end(reaper)
+
+
+# ------------------------------------------- answers that the database loses
+
+@pytest.fixture(scope="module")
+def lossy(engine):
+    """The API behind a proxy that loses what it is told to."""
+    engine.drain()
+    with stackkit.proxied(engine) as tell:
+        engine.serve.terminate()
+        engine.serve.wait(20)
+        engine.start_serve()
+        yield tell
+    engine.serve.terminate()
+    engine.serve.wait(20)
+    engine.start_serve()
+
+
+def test_a_lost_commit_of_a_new_project(engine, lossy):
+    user = engine.user()
+    assert lossy("drop-reply", 1)
+    made(user)
+    assert "dropped=1" in lossy("stat")
+    assert len(user.get("/api/projects").json()["projects"]) == 1
+
+
+def test_a_lost_commit_of_a_deletion(engine, lossy):
+    user = engine.user()
+    project = made(user)["id"]
+    lossy("drop-reply", 1)
+    assert delete(user, project).status_code == 200
+    refused(delete(user, project), 404, "Project not found")
+
+
+@pytest.mark.parametrize("what", ["drop-reply", "drop-request"])
+def test_a_lost_commit_of_a_message(engine, lossy, what):
+    user = engine.user()
+    task = engine.new_task("x", user=user.id)
+    user.post(f"/api/tasks/{task}/chat", {"content": "ü first"})
+    lossy(what, 1)
+    answer = user.post(f"/api/tasks/{task}/chat", {"content": 'ü "second"'})
+    said = [m["content"] for m in answer.json()["task"]["chat_messages"]]
+    assert said == ["ü first", 'ü "second"']

@@ -85,5 +85,6 @@ int run_user_tests(void);
 int run_plan_tests(void);
 int run_lost_tests(void);
 int run_crowd_tests(void);
+int run_project_tests(void);
 
 #endif

@@ -32,6 +32,7 @@ main(void)
 	failed += run_crowd_tests();
 	failed += run_fault_tests();
 	failed += run_lost_tests();
+	failed += run_project_tests();
 	failed += run_plan_tests();
 	return failed == 0 ? 0 : 1;
 }
