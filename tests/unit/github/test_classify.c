@@ -95,7 +95,8 @@ static const struct row rows[] = {
 	{ 408, -1, "", "", "", "", HOST_TIMEOUT, -1, "" },
 	{ 204, -1, "", "", "", "", HOST_BROKEN, -1, "" },
 	{ 301, -1, "", "", "", "{\"message\":\"Moved Permanently\"}",
-	    HOST_BROKEN, -1, "Moved Permanently" },
+	    HOST_CONFLICT, -1, "Moved Permanently" },
+	{ 302, -1, "", "", "", "<html>", HOST_BROKEN, -1, "" },
 	{ 418, -1, "", "", "", "[]", HOST_BROKEN, -1, "" },
 	/* What is said may be anything; what is kept is one line. */
 	{ 401, -1, "", "", "", "{\"message\":\"a\\nb\\u001b[1m\\u007f\"}",
