@@ -32,8 +32,9 @@ def install(argv, cwd, what):
     except subprocess.TimeoutExpired:
         pytest.skip(f"{what} took more than 300 s")
     text = done.stdout + done.stderr
-    if done.returncode and OFFLINE.search(text):
-        pytest.skip(f"{what}: the registry cannot be reached: {text.strip()[-200:]}")
+    why = next((line for line in text.splitlines() if OFFLINE.search(line)), None)
+    if done.returncode and why:
+        pytest.skip(f"{what}: the registry cannot be reached: {why[:160]}")
     assert done.returncode == 0, text[-3000:]
 
 
@@ -87,7 +88,7 @@ def python():
         made = subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], capture_output=True,
                               text=True, check=False)
         if made.returncode:
-            pytest.skip(f"no venv (python3-venv): {(made.stdout + made.stderr).strip()[-200:]}")
+            pytest.skip("no virtual environment can be made: python3-venv is not installed")
         install([os.path.join(VENV, "bin/pip"), "install", "-q", "--disable-pip-version-check",
                  "--only-binary=:all:", "--require-hashes", "-r", requirements], BUILD, "pip install")
         keep(stamp, digest)

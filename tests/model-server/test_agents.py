@@ -66,8 +66,9 @@ def programs():
         except subprocess.TimeoutExpired:
             pytest.skip("npm ci took more than 600 s")
         text = done.stdout + done.stderr
-        if done.returncode and OFFLINE.search(text):
-            pytest.skip(f"the registry cannot be reached: {text.strip()[-200:]}")
+        why = next((line for line in text.splitlines() if OFFLINE.search(line)), None)
+        if done.returncode and why:
+            pytest.skip(f"npm ci: the registry cannot be reached: {why[:160]}")
         assert done.returncode == 0, text[-3000:]
         with open(stamp, "w", encoding="utf-8") as out:
             out.write(digest)
