@@ -1,4 +1,5 @@
 # Migrations, applied in the order of their numbers by "taskmill migrate". A
 # new one is added to this list.
 sqldir = $(pkgdatadir)/sql
-dist_sql_DATA = sql/0001_init.sql sql/0002_accounts.sql
+dist_sql_DATA = sql/0001_init.sql sql/0002_accounts.sql \
+	sql/0003_legacy_imports.sql
