@@ -7,7 +7,7 @@ import model as models
 import shapes
 
 DOCS = "https://docs.github.com/rest"
-VERSIONS = ("2022-11-28", "2026-03-10")
+VERSIONS = ("2022-11-28",)
 REPO = r"/(?:repos/(?P<owner>[^/]+)/(?P<name>[^/]+)|repositories/(?P<id>\d+))"
 HEAD_MAX, TITLE_MAX = 255, 256
 
