@@ -278,12 +278,11 @@ local_close(struct sandbox *sb)
 static int
 set_isolation(struct local *lo, const char *isolation, struct err *e)
 {
-	if (strcmp(isolation, "none") == 0) {
-		/* Escapees come to us, to be killed (P5). */
-		if (prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L) == -1)
-			return err_sys(e, ERR_BROKEN, "become a subreaper");
+	/* Escapees and orphans come to us, to be killed (P5). */
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L) == -1)
+		return err_sys(e, ERR_BROKEN, "become a subreaper");
+	if (strcmp(isolation, "none") == 0)
 		return 0;
-	}
 	if (strcmp(isolation, "bwrap") != 0)
 		return err_set(e, ERR_INVALID, "there is no isolation \"%s\"",
 		    isolation);

@@ -332,17 +332,18 @@ await_end(struct running *r, struct err *e)
 {
 	struct pollfd p = { .fd = r->inner_fd, .events = POLLIN };
 
-	if (!r->lo->bwrap) {
-		(void)proc_kill_descendants();
-		return 0;
+	if (r->inner_fd != -1) {
+		/* Its end is the end of its namespace, and of all in it. */
+		(void)pidfd_send_signal(r->inner_fd, SIGKILL, NULL, 0);
+		if (poll(&p, 1, END_LIMIT_MS) != 1)
+			return err_set(e, ERR_BROKEN,
+			    "a sandbox does not end after SIGKILL");
 	}
-	if (r->inner_fd == -1)
-		return 0;
-	/* Its end is the end of its namespace, of every process in it. */
-	(void)pidfd_send_signal(r->inner_fd, SIGKILL, NULL, 0);
-	if (poll(&p, 1, END_LIMIT_MS) != 1)
-		return err_set(e, ERR_BROKEN,
-		    "a sandbox does not end after SIGKILL");
+	/*
+	 * Escapees of a plain command; and the inner process of a bwrap that
+	 * was killed before it had told us of it, which waits for ever.
+	 */
+	(void)proc_kill_descendants();
 	return 0;
 }
 

@@ -120,6 +120,24 @@ test_environment(void **state)
 	sandbox_close(sb);
 }
 
+/*
+ * A text with our pid in place of its %ld, so that what is looked for is ours:
+ * other runs of this test may be under way. Good until the fourth call after.
+ */
+static const char *
+ours(const char *fmt)
+{
+	static char ring[4][200];
+	static unsigned int turn;
+	char *out = ring[turn++ % 4];
+	const char *at = strstr(fmt, "%ld");
+
+	assert_non_null(at);
+	(void)snprintf(out, sizeof(ring[0]), "%.*s%ld%s", (int)(at - fmt), fmt,
+	    (long)getpid(), at + 3);
+	return out;
+}
+
 /* True if a process with this argument is there. */
 static bool
 is_running(const char *mark)
@@ -136,15 +154,21 @@ is_running(const char *mark)
 	return end.code == 0;
 }
 
+/* Runs "before SLEEP after; SLEEP". */
 static void
-expect_ended_by_deadline(const char *script, const char *mark)
+expect_ended_by_deadline(const char *before, const char *after)
 {
 	struct sandbox *sb = box_open();
 	struct buf out = BUF(4096);
 	const struct sandbox_cmd cmd = { .limit_s = 1 };
 	int64_t began = clock_mono_ms();
-	struct sandbox_end end = box_run(sb, cmd, script, &out);
+	struct sandbox_end end;
+	const char *mark = ours("sleep 7711.%ld");
+	char script[200];
 
+	(void)snprintf(script, sizeof(script), "%s%s%s; %s", before, mark,
+	    after, mark);
+	end = box_run(sb, cmd, script, &out);
 	assert_true(end.cut_off);
 	assert_false(end.stopped);
 	assert_true(clock_mono_ms() - began < 8000);
@@ -158,12 +182,10 @@ static void
 test_row57_deadline(void **state)
 {
 	(void)state;
-	expect_ended_by_deadline("sleep 7711", "sleep 7711");
-	expect_ended_by_deadline(
-	    "trap '' TERM INT HUP; (sleep 7712 & ) ; sleep 7712", "sleep 7712");
-	expect_ended_by_deadline(
-	    "(setsid setsid sleep 7713 >/dev/null 2>&1 &); sleep 7713",
-	    "sleep 7713");
+	expect_ended_by_deadline("", "");
+	expect_ended_by_deadline("trap '' TERM INT HUP; (", " &)");
+	expect_ended_by_deadline("(setsid setsid ",
+	    " >/dev/null 2>&1 </dev/null &)");
 }
 
 /* The bomb may end by itself, when its shell cannot fork. */
@@ -176,11 +198,11 @@ test_row57_fork_bomb(void **state)
 	struct sandbox_end end;
 
 	(void)state;
-	end = box_run(sb, cmd, "f() { f | f & }; while :; do f; done; # 7714",
-	    &out);
+	end = box_run(sb, cmd,
+	    ours("f() { f | f & }; while :; do f; done; # %ld"), &out);
 	assert_true(end.cut_off || end.code != 0);
 	assert_true(end.took_ms < 10000);
-	assert_false(is_running("# 7714"));
+	assert_false(is_running(ours("# %ld")));
 	buf_clear(&out);
 	sandbox_close(sb);
 }
@@ -195,13 +217,13 @@ test_row57_nothing_outlives_a_command(void **state)
 	(void)state;
 	/* One that holds the pipe, and one that does not. */
 	end = box_run(sb, box_plain,
-	    "(setsid sleep 7721 &); (setsid sleep 7722 >/dev/null 2>&1 &);"
-	    "echo out",
+	    ours("S='sleep 7721.%ld'; (setsid $S &);"
+		 " (setsid $S >/dev/null 2>&1 &); echo out"),
 	    &out);
 	assert_int_equal(end.code, 0);
 	assert_true(end.took_ms < 5000);
 	assert_string_equal(out.data, "out\n");
-	assert_false(is_running("sleep 772"));
+	assert_false(is_running(ours("sleep 7721.%ld")));
 	buf_clear(&out);
 	sandbox_close(sb);
 }
@@ -224,7 +246,7 @@ test_stop(void **state)
 	struct sandbox_end end;
 
 	(void)state;
-	end = box_run(sb, cmd, "sleep 7731", &out);
+	end = box_run(sb, cmd, ours("sleep 7731.%ld"), &out);
 	assert_true(end.stopped && !end.cut_off);
 	assert_true(end.took_ms < 3000);
 	cmd.grace_ms = 300;
@@ -232,7 +254,7 @@ test_stop(void **state)
 	    box_run(sb, cmd, "trap '' TERM; while :; do sleep 0.1; done", &out);
 	assert_true(end.stopped && !end.cut_off);
 	assert_true(end.took_ms < 3000);
-	assert_false(is_running("sleep 7731"));
+	assert_false(is_running(ours("sleep 7731.%ld")));
 	buf_clear(&out);
 	sandbox_close(sb);
 }
@@ -251,8 +273,8 @@ refuse(void *ctx, enum sandbox_stream from, const char *bytes, size_t len,
 static void
 test_output_can_end_it(void **state)
 {
-	static const char *const argv[] = { "/bin/sh", "-c",
-		"yes 7741; sleep 7741", NULL };
+	const char *const argv[] = { "/bin/sh", "-c",
+		ours("yes 7741.%ld; sleep 7741"), NULL };
 	const struct sandbox_cmd cmd = { .argv = argv,
 		.limit_s = 20,
 		.output = refuse };
@@ -263,7 +285,7 @@ test_output_can_end_it(void **state)
 	(void)state;
 	assert_int_equal(sandbox_run(sb, &cmd, &end, &e), -1);
 	assert_int_equal(e.kind, ERR_CONFLICT);
-	assert_false(is_running("7741"));
+	assert_false(is_running(ours("7741.%ld")));
 	sandbox_close(sb);
 }
 
