@@ -8,12 +8,14 @@ dist_nginxsnippets_DATA = \
 	nginx/snippets/api.conf.in \
 	nginx/snippets/error-pages.conf.in \
 	nginx/snippets/errors.conf.in \
+	nginx/snippets/fastcgi.conf.in \
 	nginx/snippets/git-http.conf.in \
 	nginx/snippets/git-readonly.conf.in \
 	nginx/snippets/git.conf.in \
 	nginx/snippets/headers.conf.in \
 	nginx/snippets/hsts.conf.in \
 	nginx/snippets/http.conf.in \
+	nginx/snippets/outbound.conf.in \
 	nginx/snippets/pool.conf.in \
 	nginx/snippets/tls.conf.in \
 	nginx/snippets/user.conf.in

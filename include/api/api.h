@@ -7,9 +7,10 @@
 #include "util/err.h"
 
 /*
- * api: every endpoint of ours, behind one call. Talks to MariaDB and to nobody
- * else (design, invariant 2). One per worker process; made after the fork;
- * connects to the database by its first request.
+ * api: every endpoint of ours, behind one call. Talks to MariaDB and, in the
+ * part that serves it, to GitHub; to nobody else (design, invariant 2). One per
+ * worker process; made after the fork; connects to the database by its first
+ * request.
  */
 struct api;
 
@@ -17,6 +18,19 @@ struct api;
  */
 int api_new(struct api **api, const struct config *cfg,
     struct scoreboard *board, struct err *e) MUST_CHECK;
+
+/*
+ * Which requests of the table this process serves: all of them, those that
+ * talk to the database alone, or those that call GitHub (design: the slow
+ * pool). The others are answered with 421. API_ALL until it is said.
+ */
+enum api_part {
+	API_ALL,
+	API_MAIN,
+	API_OUTBOUND
+};
+
+void api_take_part(struct api *api, enum api_part part);
 
 /*
  * Answers rq into rs, which was reset. Cannot fail: what goes wrong inside is

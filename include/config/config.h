@@ -52,7 +52,12 @@ struct config {
 	long api_workers;
 	long api_max_requests;
 	long request_limit_s;
-	char *socket_group; /* of the socket; "" leaves it */
+	char *socket_group; /* of the sockets; "" leaves them */
+
+	/* Pool of requests that wait for GitHub */
+	char *outbound_socket;
+	long outbound_workers;
+	long outbound_limit_s;
 
 	/* Log */
 	char *log_file; /* "" is standard error */
@@ -91,6 +96,8 @@ struct config {
 	char *repo_allowed_hosts;
 	bool repo_allow_http;
 	char *repo_ca_file;
+	char *github_api_url;
+	char *github_ca_file;
 	long body_max_bytes;
 	long prompt_max_chars;
 	long tasks_live_per_user;

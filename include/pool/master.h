@@ -11,16 +11,29 @@
 struct master_settings {
 	size_t workers; /* 1 to POOL_WANTED_MAX */
 	long request_limit_s;
+	size_t outbound_workers; /* likewise, when there is such a pool */
+	long outbound_limit_s;
 	const char *log_file; /* "" is standard error */
 };
 
-struct master_options {
-	struct master_settings settings;
+/* Workers that serve one socket. */
+struct master_pool {
 	struct listener *listener;
 	struct scoreboard *board;
 
 	/* The life of a worker, in a process of its own; its exit status. */
 	int (*worker)(void *ctx, const struct worker_place *place);
+};
+
+struct master_options {
+	struct master_settings settings;
+	struct master_pool pool;
+
+	/*
+	 * A second, small pool for requests that wait for others' servers, so
+	 * that those never keep the first one busy. NULL: none.
+	 */
+	const struct master_pool *outbound;
 
 	/* Starts the reaper, to which lifeline_fd is given. NULL: none. */
 	int (*start_reaper)(void *ctx, int lifeline_fd, struct proc *p,
@@ -34,7 +47,7 @@ struct master_options {
 
 /*
  * master: the process of "taskmill serve". Keeps workers and reaper alive
- * until SIGTERM or SIGINT, then drains: the socket goes, what waits in it is
+ * until SIGTERM or SIGINT, then drains: the sockets go, what waits in them is
  * still served, then the workers leave. SIGHUP reads the configuration again
  * and replaces all processes without losing a request; SIGUSR1 opens the logs
  * again. When the master is killed, its children see the end of their

@@ -8,6 +8,7 @@
 #include "api/answer.h"
 #include "api/body.h"
 #include "api/call.h"
+#include "api/outbound.h"
 #include "api/routes.h"
 #include "auth/bearer.h"
 #include "store/user.h"
@@ -87,6 +88,7 @@ api_free(struct api *api)
 {
 	if (api == NULL)
 		return;
+	outbound_close(api);
 	db_close(api->db);
 	poke_close(api->poke);
 	agent_list_clear(&api->agents);
@@ -100,6 +102,12 @@ api_set_client_check(struct api *api, bool (*there)(void *ctx), void *ctx)
 {
 	api->client_there = there;
 	api->client_ctx = ctx;
+}
+
+void
+api_take_part(struct api *api, enum api_part part)
+{
+	api->part = part;
 }
 
 /* Who asks: contract 2.2, in its order. */
@@ -151,6 +159,26 @@ run(struct call *c, struct err *e)
 	return go_on ? c->route->run(c, e) : 0;
 }
 
+static bool
+is_ours(const struct call *c)
+{
+	bool outbound = (c->route->flags & OUTBOUND) != 0;
+
+	return c->api->part == API_ALL ||
+	    outbound == (c->api->part == API_OUTBOUND);
+}
+
+/* The web server has the wrong socket for this path. */
+static void
+misdirect(struct call *c)
+{
+	log_line(LOG_ERROR,
+	    "misdirected path=" LOG_STR " wanted=%s: see nginx/snippets",
+	    log_str(c->rq->path),
+	    c->api->part == API_OUTBOUND ? "API_SOCKET" : "OUTBOUND_SOCKET");
+	call_refuse(c, 421, "Misdirected request");
+}
+
 /* No endpoint for this path and method. */
 static void
 turn_away(struct call *c, enum route_found found)
@@ -182,6 +210,8 @@ api_handle(struct api *api, const struct http_request *rq,
 	found = route_find(rq->method, rq->path, &c.route, &c.id);
 	if (found != ROUTE_FOUND)
 		turn_away(&c, found);
+	else if (!is_ours(&c))
+		misdirect(&c);
 	else if (run(&c, &e) == -1)
 		answer_error(&c, &e);
 	answer_end(&c, began_us);

@@ -30,7 +30,9 @@ struct api {
 	struct agent_list agents;
 	struct seal_public seal; /* key_id "" until the first start-task */
 	struct poke *poke;
-	struct buf openapi; /* empty when the file was not there */
+	enum api_part part;
+	struct outbound *outbound; /* NULL until GitHub is called */
+	struct buf openapi;        /* empty when the file was not there */
 	bool (*client_there)(void *ctx);
 	void *client_ctx;
 };
@@ -91,6 +93,7 @@ endpoint task_patch_read;
 endpoint task_events_read;
 endpoint task_chat_post;
 endpoint task_legacy_post;
+endpoint token_validate_post;
 endpoint project_list_read;
 endpoint project_post;
 endpoint project_read;

@@ -9,6 +9,8 @@ libapi_a_SOURCES = \
 	src/api/events.c \
 	src/api/chat.c \
 	src/api/health.c \
+	src/api/outbound.c \
+	src/api/outbound.h \
 	src/api/project_input.c \
 	src/api/project_input.h \
 	src/api/projects.c \
@@ -26,7 +28,8 @@ libapi_a_SOURCES = \
 	src/api/task_read.c \
 	src/api/task_row.c \
 	src/api/task_row.h \
-	src/api/tasks.c
+	src/api/tasks.c \
+	src/api/validate.c
 
 openapidir = $(pkgdatadir)
 dist_openapi_DATA = share/openapi.json

@@ -27,6 +27,9 @@ const struct route api_routes[] = {
 	/* As the front end asks Supabase for them. */
 	{ HTTP_GET,  "/rest/v1/tasks",          NEED_USER,  rest_tasks_read },
 
+	{ HTTP_POST, "/api/validate-token",
+	    NEED_USER | NEED_BODY | OUTBOUND,               token_validate_post },
+
 	{ HTTP_GET,  "/api/projects",           NEED_USER,  project_list_read },
 	{ HTTP_POST, "/api/projects",
 	    NEED_USER | NEED_BODY | NEED_DATA,              project_post },

@@ -12,7 +12,9 @@ enum {
 	/* A JSON object, or a document that is empty (contract 1.2). */
 	NEED_BODY = 1 << 2,
 	/* Together with NEED_BODY: an empty one is "No data provided". */
-	NEED_DATA = 1 << 3
+	NEED_DATA = 1 << 3,
+	/* Waits for GitHub: served by the slow pool alone. */
+	OUTBOUND = 1 << 4
 };
 
 /* One row: a path is literal but for one "<id>" segment. */

@@ -43,7 +43,7 @@ serve(const struct config *cfg, const char *path, int *status, struct err *e)
 		goto out;
 	place.listen_fd = l.fd;
 	scoreboard_set(place.board, place.slot, getpid());
-	*status = api_worker_live(cfg, &place, false);
+	*status = api_worker_live(cfg, &place, API_ALL);
 	rc = 0;
 out:
 	listener_close(&l);

@@ -51,17 +51,19 @@ client_check(void *ctx, bool (*there)(void *), void *there_ctx)
 
 int
 api_worker_live(const struct config *cfg, const struct worker_place *place,
-    bool retires)
+    enum api_part part)
 {
 	struct err e = { 0 };
 	struct api *api = NULL;
 	int status = EX_SOFTWARE;
 
-	log_open("api", log_level_of(cfg->log_level));
+	log_open(part == API_OUTBOUND ? "outbound" : "api",
+	    log_level_of(cfg->log_level));
 	if (api_new(&api, cfg, place->board, &e) == 0) {
 		const struct worker_options o = {
 			.place = *place,
-			.max_requests = retires ? cfg->api_max_requests : 0,
+			.max_requests =
+			    part == API_ALL ? 0 : cfg->api_max_requests,
 			.body_max = (size_t)cfg->body_max_bytes,
 			.io_timeout_s = IO_TIMEOUT_S,
 			.log_file = cfg->log_file,
@@ -70,6 +72,7 @@ api_worker_live(const struct config *cfg, const struct worker_place *place,
 			.ctx = api,
 		};
 
+		api_take_part(api, part);
 		if (worker_run(&o, &e) == 0)
 			status = EX_OK;
 	}

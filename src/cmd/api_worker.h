@@ -1,6 +1,7 @@
 #ifndef CMD_API_WORKER_H
 #define CMD_API_WORKER_H
 
+#include "api/api.h"
 #include "config/config.h"
 #include "pool/worker.h"
 #include "util/err.h"
@@ -22,9 +23,10 @@ int api_worker_log(const struct config *cfg, struct err *e) MUST_CHECK;
 
 /*
  * Serves until it is told to leave; logs what went wrong. The exit status. A
- * worker that retires wants somebody to start the next one.
+ * worker of a pool retires: somebody starts the next one. That of API_ALL stands
+ * alone.
  */
 int api_worker_live(const struct config *cfg, const struct worker_place *place,
-    bool retires);
+    enum api_part part);
 
 #endif

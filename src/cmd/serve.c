@@ -16,7 +16,8 @@
 static const char usage[] =
     "usage: taskmill serve [--config FILE] [--no-reaper]\n\n"
     "Runs everything: API_WORKERS FastCGI workers on API_SOCKET (or on the\n"
-    "socket that systemd passes) and the reaper.\n\n"
+    "socket that systemd passes), OUTBOUND_WORKERS on OUTBOUND_SOCKET (or on\n"
+    "the second one passed) for what calls GitHub, and the reaper.\n\n"
     "  SIGHUP   reads the configuration again and replaces all processes\n"
     "           without losing a request; a wrong one changes nothing\n"
     "  SIGUSR1  opens LOG_FILE again\n"
@@ -36,7 +37,15 @@ live_worker(void *ctx, const struct worker_place *place)
 {
 	const struct serve *s = ctx;
 
-	return api_worker_live(&s->cfg, place, true);
+	return api_worker_live(&s->cfg, place, API_MAIN);
+}
+
+static int
+live_outbound(void *ctx, const struct worker_place *place)
+{
+	const struct serve *s = ctx;
+
+	return api_worker_live(&s->cfg, place, API_OUTBOUND);
 }
 
 /* By exec: the reaper starts programs, and must not share our pages. */
@@ -71,6 +80,8 @@ settings_of(const struct config *cfg)
 	return (struct master_settings){
 		.workers = (size_t)cfg->api_workers,
 		.request_limit_s = cfg->request_limit_s,
+		.outbound_workers = (size_t)cfg->outbound_workers,
+		.outbound_limit_s = cfg->outbound_limit_s,
 		.log_file = cfg->log_file,
 	};
 }
@@ -85,6 +96,8 @@ reload(void *ctx, struct master_settings *m, struct err *e)
 		return -1;
 	if (strcmp(fresh.api_socket, s->cfg.api_socket) != 0)
 		log_line(LOG_WARN, "API_SOCKET changes by a restart only");
+	if (strcmp(fresh.outbound_socket, s->cfg.outbound_socket) != 0)
+		log_line(LOG_WARN, "OUTBOUND_SOCKET changes by a restart only");
 	config_clear(&s->cfg);
 	s->cfg = fresh;
 	log_open("master", log_level_of(s->cfg.log_level));
@@ -103,39 +116,54 @@ find_self(struct serve *s, struct err *e)
 	return 0;
 }
 
+/* The two sockets: inherited in this order, or made. */
 static int
-listen_somewhere(struct listener *l, const struct config *cfg, struct err *e)
+listen_somewhere(struct listener *l, struct listener *outbound,
+    const struct config *cfg, struct err *e)
 {
-	int count, first = notify_listen_fds(&count);
+	int count = 0, first = notify_listen_fds(&count), rc;
 
 	if (first >= 0)
-		return listener_inherit(l, first, e);
-	return listener_open(l, cfg->api_socket, cfg->socket_group, e);
+		rc = listener_inherit(l, first, e);
+	else
+		rc = listener_open(l, cfg->api_socket, cfg->socket_group, e);
+	if (rc == -1)
+		return -1;
+	if (first >= 0 && count > 1)
+		return listener_inherit(outbound, first + 1, e);
+	return listener_open(outbound, cfg->outbound_socket, cfg->socket_group,
+	    e);
 }
 
 static int
 be_master(struct serve *s, bool with_reaper, struct err *e)
 {
-	struct listener l = LISTENER_CLOSED;
+	struct listener l = LISTENER_CLOSED, slow = LISTENER_CLOSED;
+	struct master_pool outbound = { .listener = &slow,
+		.worker = live_outbound };
 	struct master_options o = {
 		.settings = settings_of(&s->cfg),
-		.listener = &l,
-		.worker = live_worker,
+		.pool = { .listener = &l, .worker = live_worker },
+		.outbound = &outbound,
 		.start_reaper = with_reaper ? start_reaper : NULL,
 		.reload = reload,
 		.ctx = s,
 	};
 	int rc = -1;
 
-	if ((o.board = scoreboard_new(e)) == NULL || find_self(s, e) != 0 ||
-	    listen_somewhere(&l, &s->cfg, e) != 0)
-		return -1;
+	if ((o.pool.board = scoreboard_new(e)) == NULL ||
+	    (outbound.board = scoreboard_new(e)) == NULL ||
+	    find_self(s, e) != 0 ||
+	    listen_somewhere(&l, &slow, &s->cfg, e) != 0)
+		goto out;
 	if (api_worker_log(&s->cfg, e) != 0)
 		goto out;
-	log_line(LOG_INFO, "serving socket=" LOG_STR " mode=%s",
-	    log_str(l.path), config_mode(&s->cfg));
+	log_line(LOG_INFO,
+	    "serving socket=" LOG_STR " outbound=" LOG_STR " mode=%s",
+	    log_str(l.path), log_str(slow.path), config_mode(&s->cfg));
 	rc = master_run(&o, e);
 out:
+	listener_close(&slow);
 	listener_close(&l);
 	return rc;
 }

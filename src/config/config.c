@@ -181,6 +181,9 @@ check_together(const struct config *c, struct err *e)
 		    "RENEW_S=%ld is too long for LEASE_S=%ld: a lease must "
 		    "outlive three renewals",
 		    c->renew_s, c->lease_s);
+	if (strcmp(c->api_socket, c->outbound_socket) == 0)
+		return err_set(e, ERR_INVALID,
+		    "OUTBOUND_SOCKET=%s is API_SOCKET too", c->api_socket);
 	if (c->state_dir[0] != '/')
 		return err_set(e, ERR_INVALID,
 		    "STATE_DIR=%s is not an absolute path", c->state_dir);
@@ -224,6 +227,7 @@ config_load(struct config *c, const char *path, struct err *e)
 	    put_environment(c, e) == -1 ||
 	    below_state(c, &c->sandbox_dir, "box", e) == -1 ||
 	    below_state(c, &c->api_socket, "api.sock", e) == -1 ||
+	    below_state(c, &c->outbound_socket, "outbound.sock", e) == -1 ||
 	    check_together(c, e) == -1 || config_check_accounts(c, e) == -1)
 		goto out;
 	rc = 0;

@@ -39,10 +39,13 @@ const struct setting settings[] = {
 
 	/* Pool */
 	TEXT("API_SOCKET", api_socket, "", 0, 100, "FastCGI socket; empty: STATE_DIR/api.sock"),
-	TEXT("API_SOCKET_GROUP", socket_group, "", 0, 32, "group that may connect to it: the web server's"),
+	TEXT("API_SOCKET_GROUP", socket_group, "", 0, 32, "group that may connect to the sockets: the web server's"),
 	NUMBER("API_WORKERS", api_workers, "4", 1, 64, "FastCGI processes"),
 	NUMBER("API_MAX_REQUESTS", api_max_requests, "10000", 1, 100000000, "requests after which a worker is replaced"),
 	NUMBER("REQUEST_LIMIT_S", request_limit_s, "30", 1, 3600, "seconds after which a worker that is still busy is killed"),
+	TEXT("OUTBOUND_SOCKET", outbound_socket, "", 0, 100, "FastCGI socket of the requests that call GitHub; empty: STATE_DIR/outbound.sock"),
+	NUMBER("OUTBOUND_WORKERS", outbound_workers, "4", 1, 64, "FastCGI processes for them"),
+	NUMBER("OUTBOUND_LIMIT_S", outbound_limit_s, "90", 20, 3600, "seconds after which such a worker that is still busy is killed"),
 
 	/* Log */
 	TEXT("LOG_FILE", log_file, "", 0, 4095, "log; empty: standard error. SIGUSR1 opens it again"),
@@ -80,6 +83,8 @@ const struct setting settings[] = {
 	TEXT("REPO_ALLOWED_HOSTS", repo_allowed_hosts, "github.com", 1, 4095, "hosts of repositories, host or host:port, separated by commas"),
 	FLAG("REPO_ALLOW_HTTP", repo_allow_http, "no", "repositories over http without TLS too"),
 	TEXT("REPO_CA_FILE", repo_ca_file, "", 0, 4095, "CA certificates for those hosts; empty: the system's"),
+	TEXT("GITHUB_API_URL", github_api_url, "https://api.github.com", 1, 512, "GitHub's REST API; GitHub Enterprise Server has https://HOST/api/v3"),
+	TEXT("GITHUB_CA_FILE", github_ca_file, "", 0, 4095, "CA certificates for it; empty: the system's"),
 	NUMBER("BODY_MAX_BYTES", body_max_bytes, "1048576", 1024, 16777216, "largest request body; nginx has its own limit"),
 	NUMBER("PROMPT_MAX_CHARS", prompt_max_chars, "10000", 1, 16000, "longest prompt, in characters"),
 	NUMBER("TASKS_LIVE_PER_USER", tasks_live_per_user, "100", 1, 1000000, "pending and running tasks of one user"),

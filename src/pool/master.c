@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,13 +26,25 @@ static volatile sig_atomic_t stop_asked;
 static volatile sig_atomic_t reload_asked;
 static volatile sig_atomic_t reopen_asked;
 
+/* A set of equal children, and their processes by the supervisor's rows. */
+struct crew {
+	struct master *m;
+	const struct master_pool *pool; /* NULL: the reaper */
+	struct supervisor table;
+	struct proc procs[SUPERVISOR_ROWS];
+};
+
+enum {
+	CREW_WORKERS,
+	CREW_OUTBOUND,
+	CREW_REAPER,
+	CREW_N
+};
+
 struct master {
 	const struct master_options *o;
 	struct master_settings settings;
-	struct supervisor workers;
-	struct supervisor reaper;
-	struct proc worker_procs[SUPERVISOR_ROWS];
-	struct proc reaper_procs[SUPERVISOR_ROWS];
+	struct crew crews[CREW_N];
 	int lifeline[2]; /* nobody writes; that it closes is the message */
 	sigset_t idle_mask;
 	bool announced; /* readiness, to systemd */
@@ -40,7 +53,7 @@ struct master {
 
 /* What a child needs to know of the moment of its birth. */
 struct birth {
-	struct master *m;
+	const struct crew *crew;
 	size_t row;
 };
 
@@ -101,31 +114,32 @@ static int
 live_worker(void *ctx)
 {
 	const struct birth *b = ctx;
-	const struct master_options *o = b->m->o;
+	const struct master_pool *pool = b->crew->pool;
+	const struct master_options *o = b->crew->m->o;
 	struct worker_place place = {
-		.listen_fd = o->listener->fd,
-		.lifeline_fd = b->m->lifeline[0],
-		.board = o->board,
+		.listen_fd = pool->listener->fd,
+		.lifeline_fd = b->crew->m->lifeline[0],
+		.board = pool->board,
 		.slot = b->row,
 	};
 
 	close_all_but(place.listen_fd, place.lifeline_fd);
-	return o->worker(o->ctx, &place);
+	return pool->worker(o->ctx, &place);
 }
 
 static int
 start_worker(void *ctx, size_t row, struct err *e)
 {
-	struct master *m = ctx;
-	struct birth b = { m, row };
+	struct crew *c = ctx;
+	struct birth b = { c, row };
 
 	/* Before the fork, since from then on the slot is the worker's. */
-	scoreboard_set(m->o->board, row, getpid());
-	if (proc_fork(&m->worker_procs[row], live_worker, &b, e) != 0) {
-		scoreboard_set(m->o->board, row, 0);
+	scoreboard_set(c->pool->board, row, getpid());
+	if (proc_fork(&c->procs[row], live_worker, &b, e) != 0) {
+		scoreboard_set(c->pool->board, row, 0);
 		return -1;
 	}
-	m->o->board->slots[row].pid = m->worker_procs[row].pid;
+	c->pool->board->slots[row].pid = c->procs[row].pid;
 	FAULT_POINT("master.after_fork");
 	return 0;
 }
@@ -140,26 +154,26 @@ send_signal(const struct proc *p, int sig)
 }
 
 static void
-signal_worker(void *ctx, size_t row, int sig)
+signal_child(void *ctx, size_t row, int sig)
 {
-	struct master *m = ctx;
+	const struct crew *c = ctx;
 
-	send_signal(&m->worker_procs[row], sig);
+	send_signal(&c->procs[row], sig);
 }
 
 static bool
 worker_ready(void *ctx, size_t row)
 {
-	struct master *m = ctx;
+	const struct crew *c = ctx;
 
-	return m->o->board->slots[row].state != WORKER_NONE;
+	return c->pool->board->slots[row].state != WORKER_NONE;
 }
 
 static int64_t
 worker_busy_since(void *ctx, size_t row)
 {
-	struct master *m = ctx;
-	const struct worker_slot *s = &m->o->board->slots[row];
+	const struct crew *c = ctx;
+	const struct worker_slot *s = &c->pool->board->slots[row];
 
 	return s->state == WORKER_BUSY ? s->since_ms : 0;
 }
@@ -167,66 +181,71 @@ worker_busy_since(void *ctx, size_t row)
 static int
 start_reaper(void *ctx, size_t row, struct err *e)
 {
-	struct master *m = ctx;
+	struct crew *c = ctx;
+	const struct master_options *o = c->m->o;
 
-	if (m->o->start_reaper(m->o->ctx, m->lifeline[0], &m->reaper_procs[row],
-		e) != 0)
+	if (o->start_reaper(o->ctx, c->m->lifeline[0], &c->procs[row], e) != 0)
 		return -1;
-	m->o->board->reaper_pid = m->reaper_procs[row].pid;
+	o->pool.board->reaper_pid = c->procs[row].pid;
 	return 0;
 }
 
-static void
-signal_reaper(void *ctx, size_t row, int sig)
-{
-	struct master *m = ctx;
-
-	send_signal(&m->reaper_procs[row], sig);
-}
-
 static struct supervisor_limits
-worker_limits(const struct master *m)
+limits_of(const struct master *m, size_t crew)
 {
-	return (struct supervisor_limits){
-		.wanted = m->settings.workers,
-		.busy_ms = m->settings.request_limit_s * 1000,
-		.leave_ms =
-		    (m->settings.request_limit_s + LEAVE_GRACE_S) * 1000,
-	};
-}
+	const struct master_settings *s = &m->settings;
+	long limit_s =
+	    crew == CREW_OUTBOUND ? s->outbound_limit_s : s->request_limit_s;
+	struct supervisor_limits l = { .leave_ms =
+					   (limit_s + LEAVE_GRACE_S) * 1000 };
 
-/* One at a time: two reapers would only compete, so the old one goes first. */
-static struct supervisor_limits
-reaper_limits(const struct master *m)
-{
-	return (struct supervisor_limits){
-		.wanted = m->o->start_reaper != NULL ? 1 : 0,
-		.leave_ms =
-		    (m->settings.request_limit_s + LEAVE_GRACE_S) * 1000,
-		.stop_first = true,
-	};
+	switch (crew) {
+	case CREW_WORKERS:
+		l.wanted = s->workers;
+		l.busy_ms = limit_s * 1000;
+		break;
+	case CREW_OUTBOUND:
+		l.wanted = m->o->outbound != NULL ? s->outbound_workers : 0;
+		l.busy_ms = limit_s * 1000;
+		break;
+	default:
+		/* Two reapers would only compete: the old one goes first. */
+		l.wanted = m->o->start_reaper != NULL ? 1 : 0;
+		l.stop_first = true;
+		break;
+	}
+	return l;
 }
 
 static void
-set_up_supervisors(struct master *m)
+set_up_crews(struct master *m)
 {
-	const struct supervisor_ops workers = {
-		.start = start_worker,
-		.signal = signal_worker,
-		.ready = worker_ready,
-		.busy_since_ms = worker_busy_since,
-		.ctx = m,
-	};
-	const struct supervisor_ops reaper = {
-		.start = start_reaper,
-		.signal = signal_reaper,
-		.ctx = m,
-	};
-	struct supervisor_limits limits = worker_limits(m);
+	static const char *const names[] = { "worker", "outbound worker",
+		"reaper" };
+	const struct master_pool *const pools[] = { &m->o->pool, m->o->outbound,
+		NULL };
 
-	supervisor_init(&m->workers, "worker", &workers, &limits);
-	limits = reaper_limits(m);
-	supervisor_init(&m->reaper, "reaper", &reaper, &limits);
+	for (size_t i = 0; i < CREW_N; i++) {
+		struct crew *c = &m->crews[i];
+		const struct supervisor_limits limits = limits_of(m, i);
+		const struct supervisor_ops workers = {
+			.start = start_worker,
+			.signal = signal_child,
+			.ready = worker_ready,
+			.busy_since_ms = worker_busy_since,
+			.ctx = c,
+		};
+		const struct supervisor_ops reaper = {
+			.start = start_reaper,
+			.signal = signal_child,
+			.ctx = c,
+		};
+
+		c->m = m;
+		c->pool = pools[i];
+		supervisor_init(&c->table, names[i],
+		    i == CREW_REAPER ? &reaper : &workers, &limits);
+	}
 }
 
 static void
@@ -249,21 +268,21 @@ reload(struct master *m)
 	if (m->settings.log_file[0] != '\0' &&
 	    log_to_file(m->settings.log_file, &e) != 0)
 		log_err(LOG_ERROR, &e, "open log");
-	limits = worker_limits(m);
-	supervisor_reload(&m->workers, &limits, now);
-	limits = reaper_limits(m);
-	supervisor_reload(&m->reaper, &limits, now);
-	m->o->board->reloads++;
+	for (size_t i = 0; i < CREW_N; i++) {
+		limits = limits_of(m, i);
+		supervisor_reload(&m->crews[i].table, &limits, now);
+	}
+	m->o->pool.board->reloads++;
 	log_line(LOG_INFO, "reloaded workers=%zu", m->settings.workers);
 	notify_send("READY=1");
 }
 
 static void
-signal_all(const struct supervisor *s, const struct proc *procs, int sig)
+signal_all(const struct crew *c, int sig)
 {
 	for (size_t i = 0; i < SUPERVISOR_ROWS; i++)
-		if (s->rows[i].state != ROW_FREE)
-			send_signal(&procs[i], sig);
+		if (c->table.rows[i].state != ROW_FREE)
+			send_signal(&c->procs[i], sig);
 }
 
 static void
@@ -275,13 +294,23 @@ reopen(struct master *m)
 		return;
 	if (log_to_file(m->settings.log_file, &e) != 0)
 		log_err(LOG_ERROR, &e, "open log again");
-	signal_all(&m->workers, m->worker_procs, SIGUSR1);
-	signal_all(&m->reaper, m->reaper_procs, SIGUSR1);
+	for (size_t i = 0; i < CREW_N; i++)
+		signal_all(&m->crews[i], SIGUSR1);
+}
+
+/* What waits in an inherited socket is served by whoever is next. */
+static void
+close_door(const struct master_pool *pool)
+{
+	if (pool == NULL || pool->listener->lock_fd < 0)
+		return;
+	pool->board->draining = true;
+	listener_unlink(pool->listener);
 }
 
 /*
- * First the socket goes from its place, so that nothing new comes; then the
- * workers serve what waits in it already, and leave.
+ * First the sockets go from their places, so that nothing new comes; then the
+ * workers serve what waits in them already, and leave.
  */
 static void
 drain(struct master *m)
@@ -293,14 +322,10 @@ drain(struct master *m)
 	m->draining = true;
 	log_line(LOG_INFO, "stopping");
 	notify_send("STOPPING=1");
-
-	/* What waits in an inherited socket is served by whoever is next. */
-	if (m->o->listener->lock_fd >= 0) {
-		m->o->board->draining = true;
-		listener_unlink(m->o->listener);
+	for (size_t i = 0; i < CREW_N; i++) {
+		close_door(m->crews[i].pool);
+		supervisor_drain(&m->crews[i].table, now);
 	}
-	supervisor_drain(&m->workers, now);
-	supervisor_drain(&m->reaper, now);
 }
 
 static void
@@ -321,10 +346,11 @@ obey_signals(struct master *m)
 	}
 }
 
-/* Takes the ends of all children of s that have one. */
+/* Takes the ends of all children of a crew that have one. */
 static void
-reap(struct supervisor *s, struct proc *procs)
+reap(struct crew *c)
 {
+	struct supervisor *s = &c->table;
 	int64_t now = clock_mono_ms();
 
 	for (size_t i = 0; i < SUPERVISOR_ROWS; i++) {
@@ -334,39 +360,49 @@ reap(struct supervisor *s, struct proc *procs)
 
 		if (s->rows[i].state == ROW_FREE)
 			continue;
-		got = proc_ended(&procs[i], &end, &e);
+		got = proc_ended(&c->procs[i], &end, &e);
 		if (got == 0)
 			continue;
 		if (got == -1)
 			log_err(LOG_ERROR, &e, "wait for %s", s->name);
 		supervisor_ended(s, i, end.code, end.signal, now);
-		proc_forget(&procs[i]);
+		proc_forget(&c->procs[i]);
 	}
 }
 
 /* Slots of workers that are no more, and sums for /metrics and /status. */
 static void
-update_board(struct master *m)
+update_board(const struct crew *c)
 {
-	struct scoreboard *b = m->o->board;
+	struct scoreboard *b = c->pool->board;
 
 	for (size_t i = 0; i < SUPERVISOR_ROWS; i++)
-		if (m->workers.rows[i].state == ROW_FREE &&
-		    b->slots[i].pid != 0)
+		if (c->table.rows[i].state == ROW_FREE && b->slots[i].pid != 0)
 			scoreboard_set(b, i, 0);
-	b->deaths = m->workers.deaths;
-	b->killed = m->workers.killed;
+	b->deaths = c->table.deaths;
+	b->killed = c->table.killed;
 	b->crash_loop_until_ms =
-	    supervisor_held_until(&m->workers, clock_mono_ms());
-	if (supervisor_alive(&m->reaper) == 0)
-		b->reaper_pid = 0;
+	    supervisor_held_until(&c->table, clock_mono_ms());
 }
 
-/* The socket is there, and somebody to answer (Y7). */
+static void
+update_boards(struct master *m)
+{
+	for (size_t i = 0; i < CREW_N; i++)
+		if (m->crews[i].pool != NULL)
+			update_board(&m->crews[i]);
+	if (supervisor_alive(&m->crews[CREW_REAPER].table) == 0)
+		m->o->pool.board->reaper_pid = 0;
+}
+
+/* The sockets are there, and somebody to answer (Y7). */
 static void
 announce(struct master *m)
 {
-	if (m->announced || supervisor_ready(&m->workers) == 0)
+	if (m->announced ||
+	    supervisor_ready(&m->crews[CREW_WORKERS].table) == 0 ||
+	    (m->o->outbound != NULL &&
+		supervisor_ready(&m->crews[CREW_OUTBOUND].table) == 0))
 		return;
 	m->announced = true;
 	log_line(LOG_INFO, "ready workers=%zu", m->settings.workers);
@@ -374,14 +410,14 @@ announce(struct master *m)
 }
 
 static size_t
-add_pidfds(struct pollfd *fds, const struct supervisor *s,
-    const struct proc *procs)
+add_pidfds(struct pollfd *fds, const struct crew *c)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < SUPERVISOR_ROWS; i++)
-		if (s->rows[i].state != ROW_FREE)
-			fds[n++] = (struct pollfd){ procs[i].pidfd, POLLIN, 0 };
+		if (c->table.rows[i].state != ROW_FREE)
+			fds[n++] =
+			    (struct pollfd){ c->procs[i].pidfd, POLLIN, 0 };
 	return n;
 }
 
@@ -389,56 +425,101 @@ add_pidfds(struct pollfd *fds, const struct supervisor *s,
 static void
 wait_for_news(struct master *m, int64_t until_ms)
 {
-	struct pollfd fds[2 * SUPERVISOR_ROWS];
+	struct pollfd fds[CREW_N * SUPERVISOR_ROWS];
 	struct timespec limit;
 	int64_t ms = until_ms - clock_mono_ms();
-	size_t n;
+	size_t n = 0;
 
 	ms = ms < 0 ? 0 : ms > WAIT_MAX_MS ? WAIT_MAX_MS : ms;
 	limit.tv_sec = ms / 1000;
 	limit.tv_nsec = ms % 1000 * 1000000;
-	n = add_pidfds(fds, &m->workers, m->worker_procs);
-	n += add_pidfds(fds + n, &m->reaper, m->reaper_procs);
+	for (size_t i = 0; i < CREW_N; i++)
+		n += add_pidfds(fds + n, &m->crews[i]);
 	if (ppoll(fds, n, &limit, &m->idle_mask) == -1 && errno != EINTR)
 		log_line(LOG_ERROR, "ppoll errno=%d", errno);
+}
+
+/* Does what is due; when there will be something to do again. */
+static int64_t
+tick(struct master *m)
+{
+	int64_t now = clock_mono_ms(), next = INT64_MAX;
+
+	for (size_t i = 0; i < CREW_N; i++) {
+		int64_t due = supervisor_tick(&m->crews[i].table, now);
+
+		next = due < next ? due : next;
+	}
+	return next;
+}
+
+static bool
+all_gone(const struct master *m)
+{
+	size_t alive = 0;
+
+	for (size_t i = 0; i < CREW_N; i++)
+		alive += supervisor_alive(&m->crews[i].table);
+	return alive == 0;
 }
 
 static void
 supervise(struct master *m)
 {
 	for (;;) {
-		int64_t now = clock_mono_ms();
-		int64_t next = supervisor_tick(&m->workers, now);
-		int64_t reaper_next = supervisor_tick(&m->reaper, now);
+		int64_t next = tick(m);
 
 		announce(m);
-		if (m->draining && supervisor_alive(&m->workers) == 0 &&
-		    supervisor_alive(&m->reaper) == 0)
+		if (m->draining && all_gone(m))
 			return;
-		wait_for_news(m, next < reaper_next ? next : reaper_next);
-		reap(&m->workers, m->worker_procs);
-		reap(&m->reaper, m->reaper_procs);
-		update_board(m);
+		wait_for_news(m, next);
+		for (size_t i = 0; i < CREW_N; i++)
+			reap(&m->crews[i]);
+		update_boards(m);
 		obey_signals(m);
 	}
+}
+
+static int
+check_settings(const struct master_options *o, struct err *e)
+{
+	const struct master_settings *s = &o->settings;
+
+	if (s->workers < 1 || s->workers > POOL_WANTED_MAX)
+		return err_set(e, ERR_INVALID, "API_WORKERS: 1 to %d",
+		    POOL_WANTED_MAX);
+	if (o->outbound != NULL &&
+	    (s->outbound_workers < 1 || s->outbound_workers > POOL_WANTED_MAX))
+		return err_set(e, ERR_INVALID, "OUTBOUND_WORKERS: 1 to %d",
+		    POOL_WANTED_MAX);
+	return 0;
 }
 
 int
 master_run(const struct master_options *o, struct err *e)
 {
-	struct master m = { .o = o, .settings = o->settings };
+	struct master *m;
+	int rc = -1;
 
-	if (m.settings.workers < 1 || m.settings.workers > POOL_WANTED_MAX)
-		return err_set(e, ERR_INVALID, "API_WORKERS: 1 to %d",
-		    POOL_WANTED_MAX);
-	if (pipe2(m.lifeline, O_CLOEXEC) != 0)
-		return err_sys(e, ERR_RETRY, "lifeline");
-	if (set_signals(&m, e) == 0) {
-		set_up_supervisors(&m);
-		supervise(&m);
-		log_line(LOG_INFO, "stopped");
+	if (check_settings(o, e) == -1)
+		return -1;
+	if ((m = calloc(1, sizeof(*m))) == NULL)
+		return err_set(e, ERR_RETRY, "out of memory");
+	m->o = o;
+	m->settings = o->settings;
+	if (pipe2(m->lifeline, O_CLOEXEC) != 0) {
+		(void)err_sys(e, ERR_RETRY, "lifeline");
+		goto out;
 	}
-	(void)close(m.lifeline[0]);
-	(void)close(m.lifeline[1]);
-	return m.draining ? 0 : -1;
+	if (set_signals(m, e) == 0) {
+		set_up_crews(m);
+		supervise(m);
+		log_line(LOG_INFO, "stopped");
+		rc = 0;
+	}
+	(void)close(m->lifeline[0]);
+	(void)close(m->lifeline[1]);
+out:
+	free(m);
+	return rc;
 }

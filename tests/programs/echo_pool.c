@@ -262,8 +262,7 @@ be_master(struct echo *s, const char *path, struct err *e)
 {
 	struct listener l = LISTENER_CLOSED;
 	struct master_options o = {
-		.listener = &l,
-		.worker = worker,
+		.pool = { .listener = &l, .worker = worker },
 		.start_reaper = s->set.reaper ? start_reaper : NULL,
 		.reload = reload,
 		.ctx = s,
@@ -271,7 +270,7 @@ be_master(struct echo *s, const char *path, struct err *e)
 	int rc;
 
 	tell(s, &o.settings);
-	if ((o.board = scoreboard_new(e)) == NULL ||
+	if ((o.pool.board = scoreboard_new(e)) == NULL ||
 	    listener_open(&l, path, "", e) != 0)
 		return -1;
 	rc = master_run(&o, e);
