@@ -42,17 +42,19 @@ struct http_request {
 	const char *user_agent;
 	const char *accept;
 	const char *remote_addr;
+	const char *remote_user; /* whom the web server itself has checked */
+	const char *test_users_secret; /* X-Test-Users-Secret */
 	const char *request_id; /* [A-Za-z0-9-]{1,64}; made up if none came */
 	const char *body;       /* NUL-terminated behind body_len bytes */
 	size_t body_len;
 };
 
 /* Most extra header lines of an answer. */
-#define HTTP_HEADERS_MAX 8
+#define HTTP_HEADERS_MAX 12
 
 struct http_header {
 	const char *name; /* a literal */
-	char value[128];
+	char value[256];
 };
 
 /* An answer: status, headers, whole body. Reset, fill, send. */

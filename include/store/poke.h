@@ -9,8 +9,14 @@
  * no reaper, costs a second of polling, never a task.
  */
 
+/* Other sockets of the kind below STATE_DIR. */
+#define POKE_REAPER "reaper.sock"
+#define POKE_JWKS "jwks.sock" /* an unknown key: fetch the set again */
+
 /* The reaper's end: binds the socket (replacing a stale one), non-blocking. */
 int poke_listen(const char *state_dir, struct err *e) MUST_CHECK;
+int poke_listen_at(const char *state_dir, const char *name,
+    struct err *e) MUST_CHECK;
 
 /* Takes all waiting pokes off the socket. */
 void poke_drain(int fd);
@@ -19,6 +25,8 @@ void poke_drain(int fd);
 struct poke;
 
 int poke_open(struct poke **p, const char *state_dir, struct err *e) MUST_CHECK;
+int poke_open_at(struct poke **p, const char *state_dir, const char *name,
+    struct err *e) MUST_CHECK;
 void poke_send(struct poke *p);
 void poke_close(struct poke *p); /* takes NULL */
 

@@ -87,6 +87,9 @@ struct json_object *json_array_object(struct json_object *a, size_t i);
 bool json_falsy(struct json_object *o);
 bool json_member_falsy(struct json_object *o, const char *name);
 
+/* A member whatever it is, borrowed; NULL when it is missing, or null. */
+struct json_object *json_member(struct json_object *o, const char *name);
+
 /*
  * Writing. The calls must nest; commas and colons come by themselves. Strings
  * must be valid UTF-8 (use utf8_clean first for what came from outside);

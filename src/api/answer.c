@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "util/clock.h"
+#include "util/json.h"
 #include "util/log.h"
+#include "util/utf8.h"
 
 /* An answer's memory that a worker keeps for the next request. */
 #define KEEP_BYTES ((size_t)256 * 1024)
@@ -13,6 +15,7 @@
 #define RETRY_AFTER_S "5"
 
 #define REST "/rest/v1/"
+#define AUTH "/auth/v1/"
 
 /* What db says when nobody could find out whether a COMMIT happened (C4). */
 #define UNKNOWN_MARK "outcome unknown"
@@ -38,9 +41,67 @@ static const struct {
 _Static_assert(sizeof(answers) / sizeof(answers[0]) == ERR_KIND_N,
     "every kind of error has its answer");
 
+/* The codes that supabase-js knows. */
+static const char *
+auth_code(int status)
+{
+	switch (status) {
+	case 400:
+	case 422:
+		return "validation_failed";
+	case 401:
+		return "bad_jwt";
+	case 403:
+		return "no_authorization";
+	case 404:
+		return "user_not_found";
+	case 409:
+		return "conflict";
+	case 415:
+		return "bad_json";
+	case 429:
+		return "over_request_rate_limit";
+	default:
+		return "unexpected_failure";
+	}
+}
+
+int
+answer_auth_error(struct call *c, int status, const char *code,
+    const char *message)
+{
+	struct buf clean = BUF(64 * 1024);
+	struct json_out j;
+
+	utf8_clean(&clean, message, strlen(message));
+	/* Drops what an answer had begun with. */
+	http_response_error(c->rs, status, "");
+	buf_reset(&c->rs->body);
+	/* Without it supabase-js takes the code for an older kind's. */
+	http_response_header(c->rs, "X-Supabase-Api-Version", "2024-01-01");
+	json_start(&j, &c->rs->body);
+	json_open(&j);
+	json_name_text(&j, "code", code);
+	json_name_string(&j, "message", clean.data != NULL ? clean.data : "",
+	    clean.len);
+	json_close(&j);
+	buf_clear(&clean);
+	return 0;
+}
+
+/* Its clients read errors in another form, too. */
+static bool
+is_auth(const struct call *c)
+{
+	return c->route != NULL &&
+	    strncmp(c->rq->path, AUTH, sizeof(AUTH) - 1) == 0;
+}
+
 int
 call_refuse(struct call *c, int status, const char *text)
 {
+	if (is_auth(c))
+		return answer_auth_error(c, status, auth_code(status), text);
 	http_response_error(c->rs, status, text);
 	return 0;
 }
@@ -115,6 +176,9 @@ answer_error(struct call *c, const struct err *e)
 	if (is_rest(c))
 		answer_rest_error(c, answers[kind].status,
 		    kind == ERR_UNKNOWN ? "PGRST301" : "PGRST000", NULL, text);
+	else if (is_auth(c))
+		answer_auth_error(c, answers[kind].status,
+		    auth_code(answers[kind].status), text);
 	else
 		http_response_error(c->rs, answers[kind].status, text);
 }

@@ -18,6 +18,10 @@ void answer_error(struct call *c, const struct err *e);
 void answer_rest_error(struct call *c, int status, const char *code,
     const char *details, const char *message);
 
+/* An error as Supabase's sign-in writes it; returns 0, like call_refuse(). */
+int answer_auth_error(struct call *c, int status, const char *code,
+    const char *message);
+
 /* The headers of every answer. Called once, before anything else. */
 void answer_begin(struct call *c);
 

@@ -8,10 +8,11 @@
 #include "api/answer.h"
 #include "api/body.h"
 #include "api/call.h"
+#include "api/cors.h"
 #include "api/outbound.h"
+#include "api/provider.h"
 #include "api/routes.h"
-#include "auth/bearer.h"
-#include "store/user.h"
+#include "api/who.h"
 #include "util/clock.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -70,6 +71,8 @@ api_new(struct api **api, const struct config *cfg, struct scoreboard *board,
 		goto out;
 	if (agent_list_read(&a->agents, cfg->share_dir, e) == -1)
 		goto out;
+	if (provider_new(&a->provider, cfg, e) == -1)
+		goto out;
 	if (poke_open(&a->poke, cfg->state_dir, e) == -1)
 		goto out;
 	if (db_open(&a->db, &a->db_options, e) == -1)
@@ -91,6 +94,7 @@ api_free(struct api *api)
 	outbound_close(api);
 	db_close(api->db);
 	poke_close(api->poke);
+	provider_free(api->provider);
 	agent_list_clear(&api->agents);
 	token_cache_free(api->tokens);
 	buf_clear(&api->openapi);
@@ -108,25 +112,6 @@ void
 api_take_part(struct api *api, enum api_part part)
 {
 	api->part = part;
-}
-
-/* Who asks: contract 2.2, in its order. */
-static int
-authenticate(struct call *c, struct err *e)
-{
-	struct jwt_want want = { &c->api->jwt, JWT_ACCESS };
-	struct jwt_text token;
-	struct jwt_claims claims;
-
-	if (bearer_read(&token, c->rq->authorization, e) == -1)
-		return -1;
-	if (token_cache_verify(c->api->tokens, &claims, &want, &token, e) == -1)
-		return -1;
-	if ((c->route->flags & NEED_USER) != 0 &&
-	    user_check(c->api->db, claims.user_id, e) == -1)
-		return -1;
-	memcpy(c->user_id, claims.user_id, sizeof(c->user_id));
-	return 0;
 }
 
 /* Returns 1 with c->body, 0 when the body was refused, -1 with *e. */
@@ -152,7 +137,7 @@ run(struct call *c, struct err *e)
 	unsigned int flags = c->route->flags;
 	int go_on = 1;
 
-	if ((flags & (NEED_USER | NEED_TOKEN)) != 0 && authenticate(c, e) == -1)
+	if ((flags & (NEED_USER | NEED_TOKEN)) != 0 && who_asks(c, e) == -1)
 		return -1;
 	if ((flags & NEED_BODY) != 0 && (go_on = take_body(c, e)) == -1)
 		return -1;
@@ -192,7 +177,7 @@ turn_away(struct call *c, enum route_found found)
 	route_allow(c->rq->path, allow);
 	http_response_header(c->rs, "Allow", allow);
 	if (c->rq->method == HTTP_OPTIONS)
-		c->rs->status = 204; /* D6: no other origin is allowed in */
+		c->rs->status = 204; /* no other origin's preflight (D6) */
 	else
 		call_refuse(c, 405, "Method not allowed");
 }
@@ -208,7 +193,9 @@ api_handle(struct api *api, const struct http_request *rq,
 
 	answer_begin(&c);
 	found = route_find(rq->method, rq->path, &c.route, &c.id);
-	if (found != ROUTE_FOUND)
+	if (cors_answer(&c))
+		c.rs->status = 204;
+	else if (found != ROUTE_FOUND)
 		turn_away(&c, found);
 	else if (!is_ours(&c))
 		misdirect(&c);

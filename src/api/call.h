@@ -20,6 +20,8 @@
  * passes through.
  */
 
+struct provider;
+
 struct api {
 	const struct config *cfg;
 	struct scoreboard *board; /* NULL: started alone */
@@ -27,6 +29,7 @@ struct api {
 	struct db *db;
 	struct jwt_key jwt;
 	struct token_cache *tokens;
+	struct provider *provider; /* NULL: no identity provider */
 	struct agent_list agents;
 	struct seal_public seal; /* key_id "" until the first start-task */
 	struct poke *poke;
@@ -83,6 +86,18 @@ endpoint status_metrics;
 endpoint session_token;
 endpoint session_refresh;
 endpoint session_verify;
+endpoint auth_token_post;
+endpoint auth_signup_post;
+endpoint auth_nothing_post;
+endpoint auth_logout_post;
+endpoint auth_user_read;
+endpoint auth_authorize;
+endpoint test_health_read;
+endpoint test_users_read;
+endpoint test_user_post;
+endpoint test_cleanup_post;
+endpoint test_user_delete;
+endpoint test_token_post;
 endpoint task_start_post;
 endpoint task_cancel_post;
 endpoint task_status_read;

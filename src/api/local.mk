@@ -2,6 +2,21 @@ noinst_LIBRARIES += libapi.a
 libapi_a_SOURCES = \
 	src/api/answer.c \
 	src/api/answer.h \
+	src/api/account.h \
+	src/api/address.c \
+	src/api/auth_v1.c \
+	src/api/cookie.c \
+	src/api/cors.c \
+	src/api/cors.h \
+	src/api/issue.c \
+	src/api/note.c \
+	src/api/password_proof.c \
+	src/api/proof.c \
+	src/api/provider.c \
+	src/api/provider.h \
+	src/api/test_users.c \
+	src/api/who.c \
+	src/api/who.h \
 	src/api/api.c \
 	src/api/body.c \
 	src/api/body.h \

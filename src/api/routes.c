@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define ID_SEGMENT "<id>"
-#define ID_LEN (sizeof(ID_SEGMENT) - 1)
+#define UUID_SEGMENT "<uuid>"
 
 /*
  * The whole API on one page. A path that is not here does not exist; the one
@@ -42,6 +42,21 @@ const struct route api_routes[] = {
 	{ HTTP_POST, "/api/auth/token",         NEED_BODY,  session_token },
 	{ HTTP_POST, "/api/auth/refresh",       NEED_BODY,  session_refresh },
 	{ HTTP_GET,  "/api/auth/verify",        NEED_USER,  session_verify },
+	/* As the front end asks Supabase. */
+	{ HTTP_POST, "/auth/v1/token",          NEED_BODY,  auth_token_post },
+	{ HTTP_POST, "/auth/v1/signup",         NEED_BODY,  auth_signup_post },
+	{ HTTP_POST, "/auth/v1/recover",        NEED_BODY,  auth_nothing_post },
+	{ HTTP_POST, "/auth/v1/otp",            NEED_BODY,  auth_nothing_post },
+	{ HTTP_POST, "/auth/v1/logout",         0,          auth_logout_post },
+	{ HTTP_GET,  "/auth/v1/user",           NEED_USER,  auth_user_read },
+	{ HTTP_GET,  "/auth/v1/authorize",      0,          auth_authorize },
+	/* For automated tests; not there in production (D28). */
+	{ HTTP_GET,  "/api/test-users/health",  0,          test_health_read },
+	{ HTTP_GET,  "/api/test-users",         0,          test_users_read },
+	{ HTTP_POST, "/api/test-users",         0,          test_user_post },
+	{ HTTP_POST, "/api/test-users/cleanup", 0,          test_cleanup_post },
+	{ HTTP_DELETE, "/api/test-users/<uuid>", 0,         test_user_delete },
+	{ HTTP_POST, "/api/test-users/<uuid>/token", 0,     test_token_post },
 
 	{ HTTP_GET,  "/",                       0,          health_root },
 	{ HTTP_GET,  "/ping",                   0,          health_ping },
@@ -79,10 +94,24 @@ read_id(const char **p, int64_t *id)
 	return true;
 }
 
+/* Moves *p behind the UUID there. */
+static bool
+skip_uuid(const char **p)
+{
+	char text[UUID_TEXT], uuid[UUID_TEXT];
+
+	if (strnlen(*p, UUID_TEXT - 1) < UUID_TEXT - 1)
+		return false;
+	memcpy(text, *p, UUID_TEXT - 1);
+	text[UUID_TEXT - 1] = '\0';
+	*p += UUID_TEXT - 1;
+	return uuid_read(uuid, text);
+}
+
 static bool
 matches(const char *pattern, const char *path, int64_t *id)
 {
-	const char *hole = strstr(pattern, ID_SEGMENT);
+	const char *hole = strchr(pattern, '<');
 	size_t head;
 
 	if (hole == NULL)
@@ -91,7 +120,11 @@ matches(const char *pattern, const char *path, int64_t *id)
 	if (strncmp(pattern, path, head) != 0)
 		return false;
 	path += head;
-	return read_id(&path, id) && strcmp(path, hole + ID_LEN) == 0;
+	if (strncmp(hole, UUID_SEGMENT, sizeof(UUID_SEGMENT) - 1) == 0)
+		return skip_uuid(&path) &&
+		    strcmp(path, hole + sizeof(UUID_SEGMENT) - 1) == 0;
+	return read_id(&path, id) &&
+	    strcmp(path, hole + sizeof(ID_SEGMENT) - 1) == 0;
 }
 
 enum route_found

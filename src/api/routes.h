@@ -17,7 +17,8 @@ enum {
 	OUTBOUND = 1 << 4
 };
 
-/* One row: a path is literal but for one "<id>" segment. */
+/* One row: a path is literal but for one segment, "<id>" (a number) or
+ * "<uuid>". */
 struct route {
 	enum http_method method;
 	const char *path;

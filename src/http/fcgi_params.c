@@ -16,6 +16,8 @@ enum param {
 	P_CONTENT_TYPE,
 	P_CONTENT_LENGTH,
 	P_REMOTE_ADDR,
+	P_REMOTE_USER,
+	P_TEST_USERS_SECRET,
 	P_REQUEST_ID,
 	P_X_REQUEST_ID,
 	P_AUTHORIZATION,
@@ -44,6 +46,9 @@ static const struct {
 	[P_CONTENT_TYPE] = NAMED("CONTENT_TYPE"),
 	[P_CONTENT_LENGTH] = NAMED("CONTENT_LENGTH"),
 	[P_REMOTE_ADDR] = NAMED("REMOTE_ADDR"),
+	/* A client's header of this name comes as HTTP_REMOTE_USER. */
+	[P_REMOTE_USER] = NAMED("REMOTE_USER"),
+	[P_TEST_USERS_SECRET] = NAMED("HTTP_X_TEST_USERS_SECRET"),
 	[P_REQUEST_ID] = NAMED("REQUEST_ID"),
 	[P_X_REQUEST_ID] = NAMED("HTTP_X_REQUEST_ID"),
 	[P_AUTHORIZATION] = NAMED("HTTP_AUTHORIZATION"),
@@ -228,6 +233,8 @@ fcgi_params_read(struct fcgi_parsed *p, const char *const *envp,
 	p->rq.user_agent = or_empty(got[P_USER_AGENT]);
 	p->rq.accept = or_empty(got[P_ACCEPT]);
 	p->rq.remote_addr = or_empty(got[P_REMOTE_ADDR]);
+	p->rq.remote_user = or_empty(got[P_REMOTE_USER]);
+	p->rq.test_users_secret = or_empty(got[P_TEST_USERS_SECRET]);
 	read_id(p, got);
 	if (status == 0)
 		status = read_length(p, got[P_CONTENT_LENGTH], why);

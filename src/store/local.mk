@@ -25,6 +25,7 @@ libstore_a_SOURCES = \
 	src/store/task_events.c \
 	src/store/task_read.c \
 	src/store/task_start.c \
+	src/store/test_user.c \
 	src/store/user.c \
 	src/store/user_delete.c \
 	src/store/events.h \

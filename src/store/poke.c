@@ -10,7 +10,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define POKE_NAME "reaper.sock"
 #define DRAIN_MAX 1024 /* pokes taken at a time; a flood must not hold us */
 
 struct poke {
@@ -20,15 +19,15 @@ struct poke {
 
 /* Where the socket is, with suffix behind its name. */
 static int
-address(struct sockaddr_un *to, const char *state_dir, const char *suffix,
-    struct err *e)
+address(struct sockaddr_un *to, const char *state_dir, const char *name,
+    const char *suffix, struct err *e)
 {
 	int n;
 
 	memset(to, 0, sizeof(*to));
 	to->sun_family = AF_UNIX;
-	n = snprintf(to->sun_path, sizeof(to->sun_path), "%s/" POKE_NAME "%s",
-	    state_dir, suffix);
+	n = snprintf(to->sun_path, sizeof(to->sun_path), "%s/%s%s", state_dir,
+	    name, suffix);
 	if (n < 0 || (size_t)n >= sizeof(to->sun_path))
 		return err_set(e, ERR_INVALID,
 		    "STATE_DIR is too long for a socket in it");
@@ -48,11 +47,17 @@ new_socket(struct err *e)
 int
 poke_listen(const char *state_dir, struct err *e)
 {
+	return poke_listen_at(state_dir, POKE_REAPER, e);
+}
+
+int
+poke_listen_at(const char *state_dir, const char *name, struct err *e)
+{
 	struct sockaddr_un at, fresh;
 	int fd;
 
-	if (address(&at, state_dir, "", e) == -1 ||
-	    address(&fresh, state_dir, ".new", e) == -1)
+	if (address(&at, state_dir, name, "", e) == -1 ||
+	    address(&fresh, state_dir, name, ".new", e) == -1)
 		return -1;
 	if ((fd = new_socket(e)) == -1)
 		return -1;
@@ -81,12 +86,19 @@ poke_drain(int fd)
 int
 poke_open(struct poke **out, const char *state_dir, struct err *e)
 {
+	return poke_open_at(out, state_dir, POKE_REAPER, e);
+}
+
+int
+poke_open_at(struct poke **out, const char *state_dir, const char *name,
+    struct err *e)
+{
 	struct poke *p;
 
 	*out = NULL;
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return err_set(e, ERR_RETRY, "out of memory");
-	if (address(&p->to, state_dir, "", e) == -1 ||
+	if (address(&p->to, state_dir, name, "", e) == -1 ||
 	    (p->fd = new_socket(e)) == -1) {
 		free(p);
 		return -1;

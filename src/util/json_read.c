@@ -251,3 +251,13 @@ json_member_name(struct json_object *o, size_t i)
 	}
 	return NULL;
 }
+
+struct json_object *
+json_member(struct json_object *o, const char *name)
+{
+	struct json_object *found = NULL;
+
+	if (!json_is_object(o) || !json_object_object_get_ex(o, name, &found))
+		return NULL;
+	return found;
+}

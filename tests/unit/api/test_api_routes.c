@@ -10,6 +10,8 @@
 
 #include "api/routes.h"
 
+#define UUID "11111111-2222-4333-8444-555555555555"
+
 static void
 rows_are_whole_and_unique(void **state)
 {
@@ -59,8 +61,13 @@ every_row_finds_itself(void **state)
 		char path[128];
 		const char *hole = strstr(api_routes[i].path, "<id>");
 		int64_t id;
+		const char *uuid = strstr(api_routes[i].path, "<uuid>");
 
-		if (hole == NULL)
+		if (uuid != NULL)
+			snprintf(path, sizeof(path), "%.*s" UUID "%s",
+			    (int)(uuid - api_routes[i].path),
+			    api_routes[i].path, uuid + 6);
+		else if (hole == NULL)
 			snprintf(path, sizeof(path), "%s", api_routes[i].path);
 		else
 			snprintf(path, sizeof(path), "%.*s42%s",

@@ -27,7 +27,7 @@ static void
 header_values_cannot_inject(void **state)
 {
 	struct http_response r;
-	char longest[128], too_long[129];
+	char longest[sizeof(r.headers[0].value)], too_long[sizeof(longest) + 1];
 
 	(void)state;
 	memset(longest, 'a', sizeof(longest) - 1);

@@ -1,0 +1,146 @@
+/*
+ * Ways to prove who one is without a password: contract D9, in the order in
+ * which they are looked at. A proof that is there decides; one that is wrong
+ * is refused and not passed over, but for a cookie, which a browser sends
+ * whether it is still good or not.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "api/account.h"
+#include "api/provider.h"
+#include "auth/api_token.h"
+#include "auth/bearer.h"
+#include "config/config.h"
+#include "store/rate.h"
+#include "util/log.h"
+
+/* Tokens for one user in 15 minutes; a front end asks once a page. */
+#define TOKENS_PER_USER 600
+
+/* 1: c->user_id is proven; 0: this proof was not given; -1: *e. */
+typedef int way_fn(struct call *c, const char *asked, struct err *e);
+
+static int
+by_session(struct call *c, const char *asked, struct err *e)
+{
+	(void)asked;
+	return cookie_user(c, c->user_id, e);
+}
+
+static bool
+is_bearer(const char *authorization)
+{
+	return strncasecmp(authorization, "bearer ", 7) == 0;
+}
+
+static int
+by_bearer(struct call *c, const char *asked, struct err *e)
+{
+	struct jwt_text token;
+
+	(void)asked;
+	if (!is_bearer(c->rq->authorization))
+		return 0;
+	if (bearer_read(&token, c->rq->authorization, e) == -1)
+		return -1;
+	if (api_token_claims(token.text, token.len))
+		return who_has_api_token(c, &token, e) == -1 ? -1 : 1;
+	if (c->api->provider == NULL)
+		return 0;
+	return provider_user(c, &token, e) == -1 ? -1 : 1;
+}
+
+static int
+by_proxy(struct call *c, const char *asked, struct err *e)
+{
+	(void)asked;
+	if (c->rq->remote_user[0] == '\0')
+		return 0;
+	if (identity_find(c->api->db, IDENTITY_PROXY, c->rq->remote_user,
+		c->user_id, e) == 0)
+		return 1;
+	if (e->kind != ERR_ABSENT)
+		return -1;
+	return err_set(e, ERR_UNKNOWN, "User not found");
+}
+
+/* For development: whoever is on this machine is whom he says to be. */
+static int
+by_nothing(struct call *c, const char *asked, struct err *e)
+{
+	(void)e;
+	if (!call_is_local(c) || !uuid_read(c->user_id, asked))
+		return 0;
+	log_line(LOG_WARN, "sign-in without proof id=%s user=%s",
+	    c->rq->request_id, c->user_id);
+	return 1;
+}
+
+static const struct {
+	enum auth_way way;
+	const char *name;
+	way_fn *prove;
+} ways[] = {
+	{ WAY_SESSION, "session", by_session },
+	{ WAY_BEARER, "bearer", by_bearer },
+	{ WAY_PROXY, "proxy", by_proxy },
+	{ WAY_OPEN, "open", by_nothing },
+};
+
+#define WAYS_N (sizeof(ways) / sizeof(ways[0]))
+
+/* D4: by user, once he is known. */
+static int
+within_limit(struct call *c, struct err *e)
+{
+	uint8_t key[SHA256_BYTES];
+	const struct rate rate = { "token", key, TOKENS_PER_USER, false };
+	unsigned int wait_s = 1;
+	int got;
+
+	sha256(key, c->user_id, strlen(c->user_id));
+	got = rate_take(c->api->db, &rate, &wait_s, e);
+	if (got != 0)
+		return got == -1 ? -1 : 0;
+	call_refuse_for(c, wait_s, "Rate limit exceeded");
+	return 1;
+}
+
+/* Is the proven user the asked one, and still there? */
+static int
+compare(struct call *c, const char *asked, const char *way, struct err *e)
+{
+	char id[UUID_TEXT];
+
+	if (!uuid_read(id, asked) || strcmp(id, c->user_id) != 0) {
+		call_note(c, "sign-in-failed", c->user_id,
+		    "asked for another user");
+		c->user_id[0] = '\0';
+		return err_set(e, ERR_DENIED,
+		    "user_id does not match the signed-in user");
+	}
+	if (user_check(c->api->db, c->user_id, e) == -1) {
+		c->user_id[0] = '\0';
+		return -1;
+	}
+	call_note(c, "sign-in", c->user_id, way);
+	return within_limit(c, e);
+}
+
+int
+proof_check(struct call *c, const char *asked, struct err *e)
+{
+	for (size_t i = 0; i < WAYS_N; i++) {
+		int got;
+
+		if (!call_way(c, ways[i].way))
+			continue;
+		if ((got = ways[i].prove(c, asked, e)) == -1)
+			return -1;
+		if (got == 1)
+			return compare(c, asked, ways[i].name, e);
+	}
+	c->user_id[0] = '\0';
+	return err_set(e, ERR_UNKNOWN, "Authentication required");
+}
