@@ -70,6 +70,9 @@ bool json_is_object(struct json_object *o);
 /* True if object o has a member of this name, null or not. */
 bool json_has(struct json_object *o, const char *name);
 
+/* Member name of object o, whatever it is; NULL when null or not there. */
+struct json_object *json_member(struct json_object *o, const char *name);
+
 /* Name of member i of object o, in the text's order; NULL behind the last. */
 const char *json_member_name(struct json_object *o, size_t i);
 
@@ -86,9 +89,6 @@ struct json_object *json_array_object(struct json_object *a, size_t i);
  */
 bool json_falsy(struct json_object *o);
 bool json_member_falsy(struct json_object *o, const char *name);
-
-/* A member whatever it is, borrowed; NULL when it is missing, or null. */
-struct json_object *json_member(struct json_object *o, const char *name);
 
 /*
  * Writing. The calls must nest; commas and colons come by themselves. Strings

@@ -156,6 +156,16 @@ json_has(struct json_object *o, const char *name)
 	return json_is_object(o) && json_object_object_get_ex(o, name, NULL);
 }
 
+struct json_object *
+json_member(struct json_object *o, const char *name)
+{
+	struct json_object *member = NULL;
+
+	if (json_is_object(o))
+		(void)json_object_object_get_ex(o, name, &member);
+	return member;
+}
+
 void
 json_value(struct json_out *j, struct json_object *o)
 {
@@ -250,14 +260,4 @@ json_member_name(struct json_object *o, size_t i)
 			return json_object_iter_peek_name(&it);
 	}
 	return NULL;
-}
-
-struct json_object *
-json_member(struct json_object *o, const char *name)
-{
-	struct json_object *found = NULL;
-
-	if (!json_is_object(o) || !json_object_object_get_ex(o, name, &found))
-		return NULL;
-	return found;
 }
