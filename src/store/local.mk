@@ -5,9 +5,14 @@ libstore_a_SOURCES = \
 	src/store/cluster.c \
 	src/store/events.c \
 	src/store/identity.c \
+	src/store/import.c \
+	src/store/import_known.c \
+	src/store/import_write.c \
 	src/store/live.c \
 	src/store/machine.c \
 	src/store/poke.c \
+	src/store/publish.c \
+	src/store/publish_queue.c \
 	src/store/project.c \
 	src/store/queue_claim.c \
 	src/store/queue_complete.c \
@@ -29,5 +34,7 @@ libstore_a_SOURCES = \
 	src/store/user.c \
 	src/store/user_delete.c \
 	src/store/events.h \
+	src/store/import_impl.h \
 	src/store/live.h \
-	src/store/remove.h
+	src/store/remove.h \
+	src/store/rows.h
