@@ -26,6 +26,8 @@ static const struct command {
 	{ "keygen", cmd_keygen, false, "make the key pair that seals secrets" },
 	{ "check", cmd_check, false, "say what is in force and what is wrong" },
 	{ "user", cmd_user, false, "add, list, disable users; set passwords" },
+	{ "import", cmd_import, false,
+	    "take over what the Python back end has kept" },
 	{ "token", cmd_token, false, "make or revoke tokens for a user" },
 	{ "audit", cmd_audit, false,
 	    "show sign-ins and changes of accounts and tokens" },

@@ -8,6 +8,12 @@ libcmd_a_SOURCES = \
 	src/cmd/check.c \
 	src/cmd/client.c \
 	src/cmd/fault_points.c \
+	src/cmd/import.c \
+	src/cmd/import_chat.c \
+	src/cmd/import_check.c \
+	src/cmd/import_check.h \
+	src/cmd/import_file.c \
+	src/cmd/import_file.h \
 	src/cmd/keygen.c \
 	src/cmd/migrate.c \
 	src/cmd/reaper.c \
