@@ -1,7 +1,7 @@
 # libFuzzer targets, built by "make fuzzers" after configure --enable-fuzzers
 # CC=clang, and run by script/fuzz. A new one is a fuzz_NAME.c here, its name
 # in FUZZ_TARGETS, two lines below, and a seed corpus in corpus/fuzz_NAME/.
-FUZZ_TARGETS = fuzz_github fuzz_json fuzz_jwt fuzz_path fuzz_redact fuzz_spool fuzz_url
+FUZZ_TARGETS = fuzz_github fuzz_import fuzz_json fuzz_jwt fuzz_path fuzz_redact fuzz_spool fuzz_url
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 if FUZZERS
@@ -10,6 +10,10 @@ EXTRA_PROGRAMS += $(FUZZ_TARGETS)
 fuzz_github_SOURCES = tests/fuzz/fuzz_github.c
 fuzz_github_LDFLAGS = $(FUZZ_LINK)
 fuzz_github_LDADD = libgithub.a librepo.a libutil.a $(SYSTEM_LIBS)
+
+fuzz_import_SOURCES = tests/fuzz/fuzz_import.c
+fuzz_import_LDFLAGS = $(FUZZ_LINK)
+fuzz_import_LDADD = libutil.a $(SYSTEM_LIBS)
 
 fuzz_json_SOURCES = tests/fuzz/fuzz_json.c
 fuzz_json_LDFLAGS = $(FUZZ_LINK)

@@ -2,7 +2,8 @@ UTIL_TEST_LDADD = libutil.a $(SYSTEM_LIBS) $(CMOCKA_LIBS)
 UTIL_SCRATCH = tests/unit/util/scratch.c tests/unit/util/scratch.h
 UTIL_TESTS = test_buf test_log test_clock test_encode test_utf8 \
 	test_json_scan test_json test_file test_dir test_redact \
-	test_proc test_proc_tree test_notify test_fault test_net
+	test_proc test_proc_tree test_notify test_fault test_net \
+	test_csv test_json_items test_time_read
 
 check_PROGRAMS += $(UTIL_TESTS)
 TESTS += $(UTIL_TESTS)
@@ -37,3 +38,9 @@ test_fault_SOURCES = tests/unit/util/test_fault.c $(UTIL_SCRATCH)
 test_fault_LDADD = $(UTIL_TEST_LDADD)
 test_net_SOURCES = tests/unit/util/test_net.c
 test_net_LDADD = $(UTIL_TEST_LDADD)
+test_csv_SOURCES = tests/unit/util/test_csv.c
+test_csv_LDADD = $(UTIL_TEST_LDADD)
+test_json_items_SOURCES = tests/unit/util/test_json_items.c
+test_json_items_LDADD = $(UTIL_TEST_LDADD)
+test_time_read_SOURCES = tests/unit/util/test_time_read.c
+test_time_read_LDADD = $(UTIL_TEST_LDADD)
