@@ -52,6 +52,9 @@ struct net_request {
 
 	size_t max_body; /* of the answer; more is ERR_BROKEN */
 
+	/* What this asks for may happen twice: any connection will do. */
+	bool repeatable;
+
 	int timeout_ms; /* for all of it; 0: NET_TIMEOUT_MS */
 
 	const char *ca_file; /* NULL: the system's */
@@ -86,6 +89,7 @@ struct net_response {
 	 */
 	bool sent;
 	bool timed_out; /* the failure was that time ran out */
+	bool stopped;   /* somebody asked for an end (net_stream.h) */
 };
 
 /*
@@ -94,8 +98,9 @@ struct net_response {
  * ERR_BROKEN: a certificate that does not fit, or an answer that is too large
  * or no HTTP. Texts name the host and never a header or a query.
  *
- * Anything but GET and HEAD goes over a fresh connection and only once, since
- * libcurl repeats on its own what it sent over a reused one (U1). An answer
+ * Anything but GET and HEAD goes over a fresh connection and only once, unless
+ * it is repeatable: libcurl repeats on its own what it sent over a reused one
+ * (U1). An answer
  * without a length may be cut without notice: look whether the body is
  * complete in itself (U2).
  *
