@@ -164,6 +164,59 @@ delays_valid(const char *text)
 	}
 }
 
+/* The folders that every sandbox sees, for the programs in them. */
+static const char *const shown[] = { "/usr", "/bin", "/sbin", "/lib", "/lib32",
+	"/lib64", "/libx32" };
+
+/* The folder among them that path is in, by name or over links; or NULL. */
+static const char *
+shown_to_sandboxes(const char *path)
+{
+	char *real = realpath(path, NULL);
+	const char *in = NULL;
+
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		size_t len = strlen(shown[i]);
+
+		if ((strncmp(path, shown[i], len) == 0 && path[len] == '/') ||
+		    (real != NULL && strncmp(real, shown[i], len) == 0 &&
+			real[len] == '/'))
+			in = shown[i];
+	}
+	free(real);
+	return in;
+}
+
+/* Secrets and sockets must not lie where every sandbox can look. */
+static int
+check_places(const struct config *c, struct err *e)
+{
+	const struct {
+		const char *name;
+		const char *path;
+	} places[] = {
+		{ "The configuration file", c->file },
+		{ "STATE_DIR", c->state_dir },
+		{ "SANDBOX_DIR", c->sandbox_dir },
+		{ "API_SOCKET", c->api_socket },
+		{ "OUTBOUND_SOCKET", c->outbound_socket },
+		{ "DB_SOCKET", c->db_socket },
+		{ "LOG_FILE", c->log_file },
+	};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		const char *in = shown_to_sandboxes(places[i].path);
+
+		if (in != NULL)
+			return err_set(e, ERR_INVALID,
+			    "%s, %s, is below %s, which every sandbox can "
+			    "read: put it elsewhere, such as below /etc, /var "
+			    "or a home",
+			    places[i].name, places[i].path, in);
+	}
+	return 0;
+}
+
 /* What no single setting can be judged by alone (reliability 17). */
 static int
 check_together(const struct config *c, struct err *e)
@@ -228,7 +281,8 @@ config_load(struct config *c, const char *path, struct err *e)
 	    below_state(c, &c->sandbox_dir, "box", e) == -1 ||
 	    below_state(c, &c->api_socket, "api.sock", e) == -1 ||
 	    below_state(c, &c->outbound_socket, "outbound.sock", e) == -1 ||
-	    check_together(c, e) == -1 || config_check_accounts(c, e) == -1)
+	    check_together(c, e) == -1 || check_places(c, e) == -1 ||
+	    config_check_accounts(c, e) == -1)
 		goto out;
 	rc = 0;
 out:

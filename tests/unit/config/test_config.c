@@ -101,6 +101,9 @@ what_is_wrong_is_named(void **state)
 		{ SECRET_LINE "SANDBOX_LIFE_S=60\n", "SANDBOX_LIFE_S=60 is shorter" },
 		{ SECRET_LINE "STATE_DIR=var\n", "STATE_DIR=var is not an absolute path" },
 		{ SECRET_LINE "RETRY_DELAYS_S=5,,1\n", "RETRY_DELAYS_S" },
+		{ SECRET_LINE "STATE_DIR=/usr/local/var/taskmill\n", "STATE_DIR, /usr/local/var/taskmill, is below /usr" },
+		{ SECRET_LINE "DB_SOCKET=/usr/../usr/x.sock\n", "DB_SOCKET" },
+		{ SECRET_LINE "LOG_FILE=/bin/log\n", "LOG_FILE, /bin/log, is below /bin" },
 		{ SECRET_LINE "DB_HOST=db.example.com\n", "DB_CA_FILE is not set" },
 		{ SECRET_LINE "E2B_API_KEY=e2b_0123456789\n", "this version has no E2B driver" },
 	};
