@@ -214,6 +214,23 @@ out:
 	return rc;
 }
 
+/* C0 but newline and tab, and DEL. */
+static bool
+is_control(char c)
+{
+	unsigned char b = (unsigned char)c;
+
+	return (b < 0x20 && b != '\n' && b != '\t') || b == 0x7f;
+}
+
+/* A control character of the second set, as UTF-8: C2 80 to C2 9F. */
+static bool
+is_c1(const char *text, size_t len)
+{
+	return len >= 2 && (unsigned char)text[0] == 0xc2 &&
+	    (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0;
+}
+
 void
 client_print(const char *text, size_t len)
 {
@@ -223,11 +240,10 @@ client_print(const char *text, size_t len)
 		(void)fwrite(text, 1, len, stdout);
 		return;
 	}
-	for (size_t i = 0; i < len; i++) {
-		unsigned char b = (unsigned char)text[i];
-
-		(void)putchar((b < 0x20 && b != '\n' && b != '\t') || b == 0x7f
-			? '?'
-			: b);
-	}
+	for (size_t i = 0; i < len; i++)
+		if (is_c1(text + i, len - i)) {
+			(void)putchar('?');
+			i++;
+		} else
+			(void)putchar(is_control(text[i]) ? '?' : text[i]);
 }
