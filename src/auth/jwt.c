@@ -52,7 +52,8 @@ insist_on_key(const struct jwt_key *key, struct err *e)
 
 /*
  * What supabase-js and its kin look for beside our own claims; nothing of ours
- * reads these.
+ * reads these. No "aud": who shares the key and names no audience of his own,
+ * as the old back end did, would refuse the token.
  */
 static int
 add_supabase_claims(jwt_t *jwt, const struct jwt_claims *c)
@@ -60,8 +61,7 @@ add_supabase_claims(jwt_t *jwt, const struct jwt_claims *c)
 	if (c->type != JWT_ACCESS)
 		return 0;
 	if (jwt_add_grant(jwt, "sub", c->user_id) != 0 ||
-	    jwt_add_grant(jwt, "role", JWT_ROLE) != 0 ||
-	    jwt_add_grant(jwt, "aud", JWT_ROLE) != 0)
+	    jwt_add_grant(jwt, "role", JWT_ROLE) != 0)
 		return -1;
 	if (c->email != NULL && c->email[0] != '\0' &&
 	    jwt_add_grant(jwt, "email", c->email) != 0)
