@@ -22,6 +22,7 @@ static const struct command {
 	{ "spawner", cmd_spawner, true, "fork runners for a reaper" },
 	{ "run", cmd_run, false,
 	    "run one attempt from a spec, without a database" },
+	{ "jwks", cmd_jwks, false, "fetch an identity provider's public keys" },
 	{ "migrate", cmd_migrate, false, "bring the database to this version" },
 	{ "keygen", cmd_keygen, false, "make the key pair that seals secrets" },
 	{ "check", cmd_check, false, "say what is in force and what is wrong" },

@@ -13,6 +13,7 @@ int cmd_audit(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_fault_points(int argc, char **argv);
 int cmd_import(int argc, char **argv);
+int cmd_jwks(int argc, char **argv);
 int cmd_keygen(int argc, char **argv);
 int cmd_migrate(int argc, char **argv);
 int cmd_reaper(int argc, char **argv);

@@ -13,6 +13,7 @@ struct master_settings {
 	long request_limit_s;
 	size_t outbound_workers; /* likewise, when there is such a pool */
 	long outbound_limit_s;
+	bool fetches_keys;    /* start_fetcher is wanted */
 	const char *log_file; /* "" is standard error */
 };
 
@@ -37,6 +38,10 @@ struct master_options {
 
 	/* Starts the reaper, to which lifeline_fd is given. NULL: none. */
 	int (*start_reaper)(void *ctx, int lifeline_fd, struct proc *p,
+	    struct err *e);
+
+	/* Likewise what fetches an identity provider's keys. NULL: none. */
+	int (*start_fetcher)(void *ctx, int lifeline_fd, struct proc *p,
 	    struct err *e);
 
 	/* Reads the configuration again. -1: it is wrong, keep the old. */

@@ -41,6 +41,7 @@ serve(const struct config *cfg, const char *path, int *status, struct err *e)
 	if (listen_somewhere(&l, cfg, path, e) != 0 ||
 	    api_worker_log(cfg, e) != 0)
 		goto out;
+	api_worker_warn(cfg);
 	place.listen_fd = l.fd;
 	scoreboard_set(place.board, place.slot, getpid());
 	*status = api_worker_live(cfg, &place, API_ALL);

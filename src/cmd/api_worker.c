@@ -37,6 +37,20 @@ api_worker_log(const struct config *cfg, struct err *e)
 	return log_to_file(cfg->log_file, e);
 }
 
+void
+api_worker_warn(const struct config *cfg)
+{
+	if ((cfg->ways & WAY_OPEN) != 0)
+		log_line(LOG_WARN,
+		    "AUTH_WAYS has \"open\": EVERY user's tokens are given to "
+		    "anybody on this machine WITHOUT PROOF; for development "
+		    "only");
+	if (cfg->test_users)
+		log_line(LOG_WARN,
+		    "TEST_USERS=yes: anybody on this machine, or with the "
+		    "secret, can make users; for tests only");
+}
+
 static void
 handle(void *ctx, const struct http_request *rq, struct http_response *rs)
 {

@@ -21,10 +21,13 @@ int api_worker_prepare(struct config *cfg, const char *config_path,
  */
 int api_worker_log(const struct config *cfg, struct err *e) MUST_CHECK;
 
+/* Says loudly what is only for development; once the log is where it stays. */
+void api_worker_warn(const struct config *cfg);
+
 /*
  * Serves until it is told to leave; logs what went wrong. The exit status. A
- * worker of a pool retires: somebody starts the next one. That of API_ALL stands
- * alone.
+ * worker of a pool retires: somebody starts the next one. That of API_ALL
+ * stands alone.
  */
 int api_worker_live(const struct config *cfg, const struct worker_place *place,
     enum api_part part);

@@ -108,6 +108,39 @@ check_mode(struct report *r, struct finding *f)
 		  "local sandbox");
 }
 
+/* The provider's keys, where they have to be fetched first. */
+static bool
+keys_missing(const struct config *c)
+{
+	char path[4096];
+
+	return c->idp_issuer[0] != '\0' &&
+	    config_jwks_path(c, path, sizeof(path)) && access(path, R_OK) == -1;
+}
+
+static void
+check_sign_in(struct report *r, struct finding *f)
+{
+	const struct config *c = &r->a->cfg;
+
+	if ((c->ways & WAY_OPEN) != 0)
+		find(f, CHECK_WARN,
+		    "AUTH_WAYS has \"open\": whoever is on this machine gets "
+		    "any user's tokens without proof; for development only");
+	else if (c->test_users)
+		find(f, CHECK_WARN,
+		    "TEST_USERS=yes: users can be made without proof; for "
+		    "tests only");
+	else if (keys_missing(c))
+		find(f, CHECK_WARN,
+		    "the keys of %s are not there yet; taskmill serve fetches "
+		    "them, taskmill jwks --once does so now",
+		    c->idp_issuer);
+	else
+		find(f, CHECK_OK, "by %s; sign-up is %s", c->auth_ways,
+		    c->sign_up);
+}
+
 static int
 durable(struct report *r, bool *yes, struct err *e)
 {
@@ -319,6 +352,7 @@ static const struct {
 } checks[] = {
 	{ "configuration", check_config },
 	{ "mode", check_mode },
+	{ "sign-in", check_sign_in },
 	{ "database", check_database },
 	{ "schema", check_schema },
 	{ "keys", check_keys },

@@ -14,6 +14,7 @@ libcmd_a_SOURCES = \
 	src/cmd/import_check.h \
 	src/cmd/import_file.c \
 	src/cmd/import_file.h \
+	src/cmd/jwks.c \
 	src/cmd/keygen.c \
 	src/cmd/migrate.c \
 	src/cmd/reaper.c \

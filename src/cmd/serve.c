@@ -23,8 +23,8 @@ static const char usage[] =
     "  SIGUSR1  opens LOG_FILE again\n"
     "  SIGTERM  finishes what is begun, and leaves\n";
 
-/* Descriptors of the reaper. */
-#define REAPER_LIFELINE 3
+/* Of the commands that we start. */
+#define LIFELINE_FD 3
 
 struct serve {
 	struct config cfg;
@@ -48,16 +48,16 @@ live_outbound(void *ctx, const struct worker_place *place)
 	return api_worker_live(&s->cfg, place, API_OUTBOUND);
 }
 
-/* By exec: the reaper starts programs, and must not share our pages. */
+/* Another command of this program, which holds our lifeline as LIFELINE_FD. */
 static int
-start_reaper(void *ctx, int lifeline_fd, struct proc *p, struct err *e)
+start_command(const struct serve *s, const char *command, int lifeline_fd,
+    struct proc *p, struct err *e)
 {
-	const struct serve *s = ctx;
-	const char *argv[] = { s->self, "reaper", "--lifeline", "3", NULL, NULL,
+	const char *argv[] = { s->self, command, "--lifeline", "3", NULL, NULL,
 		NULL };
 	const struct proc_fd fds[] = {
 		{ STDERR_FILENO, STDERR_FILENO },
-		{ lifeline_fd, REAPER_LIFELINE },
+		{ lifeline_fd, LIFELINE_FD },
 	};
 	const struct proc_spec spec = {
 		.argv = argv,
@@ -74,6 +74,19 @@ start_reaper(void *ctx, int lifeline_fd, struct proc *p, struct err *e)
 	return proc_spawn(p, &spec, e);
 }
 
+/* By exec: the reaper starts programs, and must not share our pages. */
+static int
+start_reaper(void *ctx, int lifeline_fd, struct proc *p, struct err *e)
+{
+	return start_command(ctx, "reaper", lifeline_fd, p, e);
+}
+
+static int
+start_fetcher(void *ctx, int lifeline_fd, struct proc *p, struct err *e)
+{
+	return start_command(ctx, "jwks", lifeline_fd, p, e);
+}
+
 static struct master_settings
 settings_of(const struct config *cfg)
 {
@@ -82,6 +95,7 @@ settings_of(const struct config *cfg)
 		.request_limit_s = cfg->request_limit_s,
 		.outbound_workers = (size_t)cfg->outbound_workers,
 		.outbound_limit_s = cfg->outbound_limit_s,
+		.fetches_keys = cfg->idp_jwks_url[0] != '\0',
 		.log_file = cfg->log_file,
 	};
 }
@@ -101,6 +115,7 @@ reload(void *ctx, struct master_settings *m, struct err *e)
 	config_clear(&s->cfg);
 	s->cfg = fresh;
 	log_open("master", log_level_of(s->cfg.log_level));
+	api_worker_warn(&s->cfg);
 	*m = settings_of(&s->cfg);
 	return 0;
 }
@@ -146,6 +161,7 @@ be_master(struct serve *s, bool with_reaper, struct err *e)
 		.pool = { .listener = &l, .worker = live_worker },
 		.outbound = &outbound,
 		.start_reaper = with_reaper ? start_reaper : NULL,
+		.start_fetcher = start_fetcher,
 		.reload = reload,
 		.ctx = s,
 	};
@@ -158,6 +174,7 @@ be_master(struct serve *s, bool with_reaper, struct err *e)
 		goto out;
 	if (api_worker_log(&s->cfg, e) != 0)
 		goto out;
+	api_worker_warn(&s->cfg);
 	log_line(LOG_INFO,
 	    "serving socket=" LOG_STR " outbound=" LOG_STR " mode=%s",
 	    log_str(l.path), log_str(slow.path), config_mode(&s->cfg));

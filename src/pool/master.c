@@ -29,7 +29,7 @@ static volatile sig_atomic_t reopen_asked;
 /* A set of equal children, and their processes by the supervisor's rows. */
 struct crew {
 	struct master *m;
-	const struct master_pool *pool; /* NULL: the reaper */
+	const struct master_pool *pool; /* NULL: no workers */
 	struct supervisor table;
 	struct proc procs[SUPERVISOR_ROWS];
 };
@@ -38,6 +38,7 @@ enum {
 	CREW_WORKERS,
 	CREW_OUTBOUND,
 	CREW_REAPER,
+	CREW_FETCHER,
 	CREW_N
 };
 
@@ -190,6 +191,15 @@ start_reaper(void *ctx, size_t row, struct err *e)
 	return 0;
 }
 
+static int
+start_fetcher(void *ctx, size_t row, struct err *e)
+{
+	struct crew *c = ctx;
+	const struct master_options *o = c->m->o;
+
+	return o->start_fetcher(o->ctx, c->m->lifeline[0], &c->procs[row], e);
+}
+
 static struct supervisor_limits
 limits_of(const struct master *m, size_t crew)
 {
@@ -208,6 +218,11 @@ limits_of(const struct master *m, size_t crew)
 		l.wanted = m->o->outbound != NULL ? s->outbound_workers : 0;
 		l.busy_ms = limit_s * 1000;
 		break;
+	case CREW_FETCHER:
+		l.wanted =
+		    m->o->start_fetcher != NULL && s->fetches_keys ? 1 : 0;
+		l.stop_first = true;
+		break;
 	default:
 		/* Two reapers would only compete: the old one goes first. */
 		l.wanted = m->o->start_reaper != NULL ? 1 : 0;
@@ -221,9 +236,9 @@ static void
 set_up_crews(struct master *m)
 {
 	static const char *const names[] = { "worker", "outbound worker",
-		"reaper" };
+		"reaper", "key fetcher" };
 	const struct master_pool *const pools[] = { &m->o->pool, m->o->outbound,
-		NULL };
+		NULL, NULL };
 
 	for (size_t i = 0; i < CREW_N; i++) {
 		struct crew *c = &m->crews[i];
@@ -235,8 +250,9 @@ set_up_crews(struct master *m)
 			.busy_since_ms = worker_busy_since,
 			.ctx = c,
 		};
-		const struct supervisor_ops reaper = {
-			.start = start_reaper,
+		const struct supervisor_ops alone = {
+			.start =
+			    i == CREW_REAPER ? start_reaper : start_fetcher,
 			.signal = signal_child,
 			.ctx = c,
 		};
@@ -244,7 +260,7 @@ set_up_crews(struct master *m)
 		c->m = m;
 		c->pool = pools[i];
 		supervisor_init(&c->table, names[i],
-		    i == CREW_REAPER ? &reaper : &workers, &limits);
+		    c->pool == NULL ? &alone : &workers, &limits);
 	}
 }
 
