@@ -12,3 +12,7 @@ test_api_answer_SOURCES = tests/unit/api/test_api_answer.c
 test_api_answer_LDADD = $(UNIT_LDADD)
 test_api_seat_SOURCES = tests/unit/api/test_api_seat.c
 test_api_seat_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_api_rest
+TESTS += test_api_rest
+test_api_rest_SOURCES = tests/unit/api/test_api_rest.c
+test_api_rest_LDADD = $(UNIT_LDADD)
