@@ -8,13 +8,14 @@
 
 #define TOKEN_BYTES 16
 
-/* Rows of deleted users that one call clears away before it gives up. */
-#define ORPHANS_MAX 50
+/* Looks that found a row and no task to run, before one call gives up. */
+#define LOOKS_MAX 50
 
 enum taken {
 	TAKEN_NONE,
 	TAKEN_TASK,
-	TAKEN_ORPHAN
+	TAKEN_ORPHAN,  /* a deleted user's; it is cleared away */
+	TAKEN_BY_LIMIT /* another machine took the user's last place */
 };
 
 struct claiming {
@@ -163,10 +164,11 @@ read_flag(struct db *db, const char *sql, const char *user_id, int64_t *n,
 
 /*
  * Counts again under the lock of the user's row: another machine may have
- * claimed for the same user since. Sets *there to whether the user exists.
+ * claimed for the same user since. Sets *there to whether the user exists, and
+ * *full to whether he has no place left; the next look then passes him over.
  */
 static int
-recheck_limit(struct db *db, const struct claiming *g, bool *there,
+recheck_limit(struct db *db, const struct claiming *g, bool *there, bool *full,
     struct err *e)
 {
 	const char *user = g->claim->user_id;
@@ -180,9 +182,7 @@ recheck_limit(struct db *db, const struct claiming *g, bool *there,
 		user, &running, e) == -1)
 		return -1;
 	*there = found == 1;
-	if (running >= (int64_t)g->limits->per_user)
-		return err_set(e, ERR_RETRY,
-		    "the user's last place was taken at the same moment");
+	*full = running >= (int64_t)g->limits->per_user;
 	return 0;
 }
 
@@ -266,7 +266,7 @@ claim_body(struct db *db, void *ctx, struct err *e)
 {
 	struct claiming *g = ctx;
 	struct hold next;
-	bool there;
+	bool there, full;
 	int got;
 
 	claim_clear(g->claim);
@@ -274,10 +274,14 @@ claim_body(struct db *db, void *ctx, struct err *e)
 	got = find_next(db, g, e);
 	if (got != 1)
 		return got;
-	if (recheck_limit(db, g, &there, e) == -1)
+	if (recheck_limit(db, g, &there, &full, e) == -1)
 		return -1;
 	if (!there)
 		return remove_orphan(db, g, g->claim->hold.attempt, e);
+	if (full) {
+		g->taken = TAKEN_BY_LIMIT;
+		return 0;
+	}
 	if (mark_running(db, g, e) == -1)
 		return -1;
 	g->claim->hold.attempt++;
@@ -324,7 +328,7 @@ queue_claim(struct db *db, const char *owner, const struct claim_limits *limits,
 		"claim.before_commit", "claim.after_commit" };
 
 	memset(c, 0, sizeof(*c));
-	for (int i = 0; i < ORPHANS_MAX; i++) {
+	for (int i = 0; i < LOOKS_MAX; i++) {
 		random_fill(g.token, sizeof(g.token));
 		if (db_run(db, &tx, e) == -1) {
 			claim_clear(c);

@@ -177,6 +177,80 @@ who_is_at_his_limit_lets_others_pass(void **state)
 			   " WHERE state = 'running'") == 2);
 }
 
+/* With a limit of one: passes over the user whose place is being taken. */
+static void
+claim_for_the_other_user(void)
+{
+	const struct claim_limits limits = { 1, 60 };
+	struct err e = { 0 };
+	struct claim c;
+
+	assert_int_equal(queue_claim(db, OWNER_2, &limits, &c, &e), 1);
+	assert_string_equal(c.user_id, users[1]);
+	claim_clear(&c);
+	assert_int_equal(queue_claim(db, OWNER_2, &limits, &c, &e), 0);
+}
+
+/* Begins to run one of the user's tasks, and holds the lock of his row. */
+static void
+begin_to_take_the_place(const char *user, int64_t task)
+{
+	char text[200];
+
+	sql("START TRANSACTION");
+	(void)snprintf(text, sizeof(text),
+	    "SELECT 1 FROM users WHERE id = '%s' FOR UPDATE", user);
+	assert_true(number(text) == 1);
+	(void)snprintf(text, sizeof(text),
+	    "UPDATE task_queue SET state = 'running', owner = '%s'"
+	    " WHERE task_id = %lld",
+	    OWNER, (long long)task);
+	sql(text);
+}
+
+static bool
+somebody_waits(void)
+{
+	for (int i = 0; i < 1000; i++) {
+		if (number("SELECT COUNT(*) FROM information_schema.innodb_trx"
+			   " WHERE trx_state = 'LOCK WAIT'") > 0)
+			return true;
+		(void)usleep(10000);
+	}
+	return false;
+}
+
+static void
+a_place_lost_at_the_same_moment_is_no_fault(void **state)
+{
+	int64_t second;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	clean();
+	for (int u = 0; u < 2; u++)
+		make_user(users[u]);
+	(void)start_task(users[0]);
+	second = start_task(users[0]);
+	(void)start_task(users[1]);
+	begin_to_take_the_place(users[0], second);
+	if ((pid = fork()) == 0) {
+		db = test_connect();
+		claim_for_the_other_user();
+		db_close(db);
+		_exit(0);
+	}
+	assert_true(somebody_waits());
+	sql("COMMIT");
+	assert_true(waitpid(pid, &status, 0) == pid);
+	assert_int_equal(status, 0);
+	assert_true(number("SELECT COUNT(DISTINCT user_id) FROM task_queue"
+			   " WHERE state = 'running'") == 2);
+	assert_true(number("SELECT COUNT(*) FROM task_queue"
+			   " WHERE state = 'running'") == 2);
+}
+
 static int64_t raced[60];
 
 static void
@@ -276,6 +350,7 @@ run_crowd_tests(void)
 		cmocka_unit_test(a_users_limit_holds_over_all_machines),
 		cmocka_unit_test(turns_go_round_between_users),
 		cmocka_unit_test(who_is_at_his_limit_lets_others_pass),
+		cmocka_unit_test(a_place_lost_at_the_same_moment_is_no_fault),
 		cmocka_unit_test(
 		    cancelling_and_completing_at_once_has_one_order),
 		cmocka_unit_test(twenty_starts_with_one_key_make_one_task),
