@@ -31,6 +31,9 @@ void encode_base64url(struct buf *out, const void *bytes, size_t len);
  */
 bool decode_base64url(struct buf *out, const char *text, size_t len);
 
+/* The same for ordinary base64, padded, as JSON of protocol buffers has it. */
+bool decode_base64(struct buf *out, const char *text, size_t len);
+
 /* SHA-256. */
 void sha256(uint8_t out[SHA256_BYTES], const void *bytes, size_t len);
 

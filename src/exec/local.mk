@@ -3,6 +3,10 @@ libexec_a_SOURCES = \
 	src/exec/changes.c \
 	src/exec/changes.h \
 	src/exec/changes_texts.c \
+	src/exec/e2b_envelope.c \
+	src/exec/e2b_envelope.h \
+	src/exec/e2b_event.c \
+	src/exec/e2b_event.h \
 	src/exec/local.c \
 	src/exec/local.h \
 	src/exec/local_bwrap.c \

@@ -54,6 +54,29 @@ decode_base64url(struct buf *out, const char *text, size_t len)
 	return true;
 }
 
+bool
+decode_base64(struct buf *out, const char *text, size_t len)
+{
+	size_t n = len / 4 * 3, got;
+	char *to;
+
+	if (len % 4 != 0)
+		return false;
+	n -= len >= 4 && text[len - 1] == '=' ? 1U : 0U;
+	n -= len >= 4 && text[len - 2] == '=' ? 1U : 0U;
+	if ((to = buf_reserve(out, n)) == NULL)
+		return false;
+	if (sodium_base642bin((unsigned char *)to, n, text, len, NULL, &got,
+		NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
+	    got != n) {
+		to[0] = '\0';
+		return false;
+	}
+	to[n] = '\0';
+	out->len += n;
+	return true;
+}
+
 void
 sha256(uint8_t out[SHA256_BYTES], const void *bytes, size_t len)
 {

@@ -1,5 +1,5 @@
-check_PROGRAMS += test_agents test_changes test_sandbox test_sandbox_bounds
-TESTS += test_agents test_changes test_sandbox test_sandbox_bounds
+check_PROGRAMS += test_agents test_changes test_e2b_stream test_sandbox test_sandbox_bounds
+TESTS += test_agents test_changes test_e2b_stream test_sandbox test_sandbox_bounds
 exec_test_libs = libexec.a libagents.a libspool.a librepo.a libutil.a \
 	$(JSONC_LIBS) $(SODIUM_LIBS) $(SECCOMP_LIBS) $(CMOCKA_LIBS)
 test_agents_SOURCES = tests/unit/agents/test_agents.c
@@ -12,3 +12,5 @@ test_sandbox_LDADD = $(exec_test_libs)
 test_sandbox_bounds_SOURCES = tests/unit/exec/test_sandbox_bounds.c \
 	tests/unit/exec/box.c tests/unit/exec/box.h
 test_sandbox_bounds_LDADD = $(exec_test_libs)
+test_e2b_stream_SOURCES = tests/unit/exec/test_e2b_stream.c
+test_e2b_stream_LDADD = $(exec_test_libs)
