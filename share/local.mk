@@ -1,4 +1,4 @@
-# What runs inside a sandbox: the agents' folders and our two scripts.
+# What runs inside a sandbox: the agents' folders and our scripts.
 agents_claudedir = $(pkgdatadir)/agents/claude
 dist_agents_claude_DATA = share/agents/claude/agent.json share/agents/claude/run
 agents_codexdir = $(pkgdatadir)/agents/codex
@@ -7,6 +7,8 @@ agents_simulateddir = $(pkgdatadir)/agents/simulated
 dist_agents_simulated_DATA = share/agents/simulated/agent.json \
 	share/agents/simulated/run
 sandboxdir = $(pkgdatadir)/sandbox
-dist_sandbox_DATA = share/sandbox/askpass share/sandbox/clone.sh \
-	share/sandbox/collect.sh share/sandbox/repatch.sh
+dist_sandbox_DATA = share/sandbox/apply.sh share/sandbox/askpass \
+	share/sandbox/clone.sh \
+	share/sandbox/collect.sh share/sandbox/fetch.sh share/sandbox/push.sh \
+	share/sandbox/remote.sh share/sandbox/repatch.sh
 EXTRA_DIST += tests/agents

@@ -11,7 +11,8 @@
  * Written by the reaper as spec.json; version 1. A reader refuses a version
  * that it does not know (reliability 16: one back and forth).
  *
- * Unknown members are ignored; missing ones are ERR_BROKEN.
+ * Unknown members are ignored; missing ones are ERR_BROKEN, but those that say
+ * otherwise.
  */
 #define SPEC_VERSION 1
 
@@ -39,6 +40,16 @@ struct spec {
 	long life_s, clone_limit_s, agent_limit_s, command_limit_s;
 	long output_max_bytes, patch_max_bytes, changed_files_max;
 	long cancel_grace_ms;
+
+	/*
+	 * What is to be done: "task", or "publish": push the patch beside the
+	 * spec (SPOOL_PATCH) as a branch. These may be missing; then job is
+	 * "task" and the others are "" and 0.
+	 */
+	char *job;
+	char *base_commit;   /* that the patch was made from; "": not known */
+	char *head_branch;   /* the branch's name, or its beginning */
+	int64_t completed_s; /* of the task; for a patch without a date */
 };
 
 void spec_clear(struct spec *s); /* takes a zeroed struct */

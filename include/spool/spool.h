@@ -22,6 +22,7 @@
  *	diff, patch, metadata.json   the bulk of the result, written before it
  *	result.json    appears last, by fsync and rename: the attempt is over
  *	runner.log     the runner's standard error
+ *	input.patch    of a run that publishes: what it has to apply
  *
  * A line counts once its newline is there; a half line at the end (power
  * loss, kill) is as if it had not been written.
@@ -30,8 +31,13 @@
 #define SPOOL_LINE_MAX (256u * 1024) /* one event, with its newline */
 #define SPOOL_KIND_MAX 16
 
-/* "TASK.ATTEMPT" and back. */
+/*
+ * "TASK.ATTEMPT" and back. Attempts above SPOOL_PUBLISH are those of pushing
+ * the task's pull request: "TASK.pN", N = ATTEMPT - SPOOL_PUBLISH.
+ */
 #define SPOOL_NAME_MAX 40
+#define SPOOL_PUBLISH 1000000u
+#define SPOOL_PATCH "input.patch"
 void spool_name(char out[SPOOL_NAME_MAX], int64_t task_id,
     unsigned int attempt);
 bool spool_name_read(const char *name, int64_t *task_id, unsigned int *attempt);

@@ -8,35 +8,10 @@
 # Writes out/base (the commit, its tree) and, when the clone failed, out/why:
 # "empty", "no_branch", "tag" or "git".
 set -u
-umask 022
-
-control=$TASKMILL_CONTROL
 work=$HOME/workspace
 repo=$work/repo
-
-# Nothing of the user's, nothing of the system's, nobody to ask.
-export HOME="$control/empty" GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null
-export GIT_TERMINAL_PROMPT=0 GIT_LFS_SKIP_SMUDGE=1 GIT_OPTIONAL_LOCKS=0
-export GIT_ASKPASS="$control/askpass" SSH_ASKPASS=/bin/false LC_ALL=C
-export GIT_ALLOW_PROTOCOL="${TASKMILL_URL%%:*}" GIT_TEMPLATE_DIR=
-case $GIT_ALLOW_PROTOCOL in
-http | https) ;;
-*)
-	echo "only http and https can be cloned" >&2
-	exit 2
-	;;
-esac
-[ -z "$TASKMILL_CA" ] || export GIT_SSL_CAINFO="$TASKMILL_CA"
-
-safe_git() {
-	git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c gc.auto=0 \
-		-c maintenance.auto=false -c protocol.ext.allow=never \
-		-c submodule.recurse=false -c http.followRedirects=false \
-		-c credential.helper= -c core.attributesFile=/dev/null \
-		-c core.autocrlf=false -c transfer.bundleURI=false \
-		-c http.lowSpeedLimit=1000 -c http.lowSpeedTime=20 \
-		-c advice.detachedHead=false "$@"
-}
+# shellcheck source=share/sandbox/remote.sh
+. "$TASKMILL_CONTROL/remote.sh"
 
 # Why did it fail? A list of the branches tells what the error's text may not.
 explain() {

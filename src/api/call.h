@@ -109,6 +109,7 @@ endpoint task_events_read;
 endpoint task_chat_post;
 endpoint task_legacy_post;
 endpoint token_validate_post;
+endpoint pull_post;
 endpoint project_list_read;
 endpoint project_post;
 endpoint project_read;

@@ -29,11 +29,18 @@ libapi_a_SOURCES = \
 	src/api/project_input.c \
 	src/api/project_input.h \
 	src/api/projects.c \
+	src/api/pull.c \
+	src/api/pull.h \
+	src/api/pull_refuse.c \
+	src/api/pull_text.c \
+	src/api/pull_text.h \
 	src/api/rest.c \
 	src/api/rest_query.c \
 	src/api/rest_query.h \
 	src/api/routes.c \
 	src/api/routes.h \
+	src/api/sealing.c \
+	src/api/sealing.h \
 	src/api/seat.c \
 	src/api/seat.h \
 	src/api/sessions.c \

@@ -29,6 +29,8 @@ const struct route api_routes[] = {
 
 	{ HTTP_POST, "/api/validate-token",
 	    NEED_USER | NEED_BODY | OUTBOUND,               token_validate_post },
+	{ HTTP_POST, "/api/create-pr/<id>",
+	    NEED_USER | NEED_BODY | OUTBOUND,               pull_post },
 
 	{ HTTP_GET,  "/api/projects",           NEED_USER,  project_list_read },
 	{ HTTP_POST, "/api/projects",

@@ -1,8 +1,8 @@
 /* Accepting and cancelling a task: contract 3.1, reliability 7 and 11. */
 #include <stdio.h>
-#include <string.h>
 
 #include "api/call.h"
+#include "api/sealing.h"
 #include "api/start_input.h"
 #include "store/task.h"
 
@@ -11,42 +11,17 @@
 /* What the client of nginx sees nothing of: it has left (F13). */
 #define STATUS_CLIENT_GONE 499
 
-/* The public key, read by the first task that this worker accepts. */
-static int
-load_seal_key(struct api *a, struct err *e)
-{
-	char dir[4096];
-	int n;
-
-	if (a->seal.key_id[0] != '\0')
-		return 0;
-	n = snprintf(dir, sizeof(dir), "%s/keys", a->cfg->state_dir);
-	if (n < 0 || (size_t)n >= sizeof(dir))
-		return err_set(e, ERR_BROKEN, "STATE_DIR is too long a path");
-	if (seal_public_load(&a->seal, dir, e) == -1) {
-		/* No key is the admin's business and not the client's. */
-		e->kind = ERR_BROKEN;
-		return err_wrap(e, "sealing key");
-	}
-	return 0;
-}
-
 /* Seals the credential and writes the task down. */
 static int
 accept_task(struct call *c, const struct start_input *in,
     enum task_start_end *end, int64_t *id, struct err *e)
 {
-	struct seal_owner owner;
-	struct buf sealed = BUF(SEAL_SEALED_MAX);
+	struct sealing s;
 	uint8_t hash[SHA256_BYTES];
 	struct task_new t = { .user_id = c->user_id };
 	int rc = -1;
 
-	if (load_seal_key(c->api, e) == -1)
-		goto out;
-	memcpy(owner.user_id, c->user_id, sizeof(owner.user_id));
-	random_fill(owner.nonce, sizeof(owner.nonce));
-	if (seal(&sealed, &c->api->seal, &owner, in->github_token, e) == -1)
+	if (sealing_make(&s, c, in->github_token, e) == -1)
 		goto out;
 	if (start_input_hash(in, hash, e) == -1)
 		goto out;
@@ -55,16 +30,16 @@ accept_task(struct call *c, const struct start_input *in,
 	t.repo_url = in->repo.stored;
 	t.branch = in->branch;
 	t.agent = in->model;
-	t.key_id = c->api->seal.key_id;
-	t.nonce = owner.nonce;
-	t.sealed = sealed.data;
-	t.sealed_len = sealed.len;
+	t.key_id = s.key_id;
+	t.nonce = s.owner.nonce;
+	t.sealed = s.sealed.data;
+	t.sealed_len = s.sealed.len;
 	t.idem_key = in->idem_key;
 	t.req_hash = in->idem_key != NULL ? hash : NULL;
 	t.most_live = (unsigned int)c->api->cfg->tasks_live_per_user;
 	rc = task_start(c->api->db, &t, end, id, e);
 out:
-	buf_clear(&sealed);
+	sealing_clear(&s);
 	return rc;
 }
 

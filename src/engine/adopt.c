@@ -69,7 +69,7 @@ static int
 give_back_row(struct engine *g, const struct hold *h, bool counts,
     const char *why, struct err *e)
 {
-	if (queue_give_back(g->db, h, 0, counts, why, e) == -1)
+	if (job_of(h)->give_back(g->db, h, 0, counts, why, e) == -1)
 		return e->kind == ERR_CONFLICT ? 0 : -1;
 	log_line(LOG_WARN, "task given back id=%jd attempt=%u why=" LOG_STR,
 	    (intmax_t)h->task_id, h->attempt, log_str(why));
@@ -108,6 +108,8 @@ adopt_register(struct engine *g, int64_t now_ms, struct err *e)
 		return db.kind == ERR_RETRY ? 0 : (*e = db, -1);
 	}
 	if (queue_owned_by_past_boots(g->db, g->id.machine_id, g->id.boot_id,
+		on_past_boot, g, &db) == -1 ||
+	    publish_owned_by_past_boots(g->db, g->id.machine_id, g->id.boot_id,
 		on_past_boot, g, &db) == -1) {
 		link_failed(g, &db, "give back tasks of the last boot");
 		return db.kind == ERR_RETRY ? 0 : (*e = db, -1);
@@ -167,7 +169,8 @@ adopt_wishes(struct engine *g, int64_t now_ms)
 	timer_set_jittered(&g->wishes, now_ms, g->config->poll_ms);
 	for (size_t i = 0; i < g->runs.count; i++)
 		g->runs.at[i]->has_row = false;
-	if (queue_owned(g->db, g->id.owner, on_owned, g, &e) == -1) {
+	if (queue_owned(g->db, g->id.owner, on_owned, g, &e) == -1 ||
+	    publish_owned(g->db, g->id.owner, on_owned, g, &e) == -1) {
 		link_failed(g, &e, "look for wishes to cancel");
 		return;
 	}

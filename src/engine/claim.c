@@ -30,10 +30,16 @@ disk_has_room(struct engine *g)
 	return !low;
 }
 
+/* Pushes have places of their own. */
 static bool
 has_place(const struct engine *g)
 {
-	return g->runs.count < (size_t)g->config->tasks_per_machine;
+	size_t tasks = 0;
+
+	for (size_t i = 0; i < g->runs.count; i++)
+		if (!hold_publishes(&g->runs.at[i]->hold))
+			tasks++;
+	return tasks < (size_t)g->config->tasks_per_machine;
 }
 
 static bool
@@ -84,8 +90,12 @@ claim_due(struct engine *g, int64_t now_ms)
 	if (!timer_due(&g->claim, now_ms))
 		return;
 	timer_set_jittered(&g->claim, now_ms, g->config->poll_ms);
-	if (!has_place(g) || !may_claim(g, now_ms))
+	if (!may_claim(g, now_ms))
 		return;
+	/* Their users look at a page that waits. */
+	for (int i = 0; i < BURST && link_ready(g, clock_mono_ms()); i++)
+		if (g->spawner.sock == -1 || publish_claim_one(g) == 0)
+			break;
 	for (int i = 0; i < BURST; i++) {
 		if (!has_place(g) || !link_ready(g, clock_mono_ms()) ||
 		    g->spawner.sock == -1 || claim_one(g) == 0)

@@ -94,8 +94,13 @@ fail(struct engine *g, struct run *r, enum failure failure, const char *text)
 		.error = text,
 	};
 
+	const struct publish_result push = { .failure = failure_name(failure),
+		.error = text };
+
 	g->batch.count = 0;
-	if (ship_position(g, r) == 0 && complete(g, r, &result) == 0)
+	if (job_of(&r->hold)->ships
+		? ship_position(g, r) == 0 && complete(g, r, &result) == 0
+		: publish_end(g, r, &push) == 0)
 		clean(g, r);
 }
 
@@ -138,6 +143,21 @@ deliver(struct engine *g, struct run *r, struct outcome *o)
 	clean(g, r);
 }
 
+static void
+deliver_push(struct engine *g, struct run *r)
+{
+	switch (publish_deliver(g, r)) {
+	case 0:
+		finish_lost(g, r, "the run was stopped from outside");
+		break;
+	case 1:
+		clean(g, r);
+		break;
+	default:
+		break;
+	}
+}
+
 void
 finish_deliver(struct engine *g, struct run *r)
 {
@@ -147,6 +167,10 @@ finish_deliver(struct engine *g, struct run *r)
 	if (r->faults >= FAULTS_MAX) {
 		fail(g, r, FAILURE_INTERNAL,
 		    "The result of the run could not be stored.");
+		return;
+	}
+	if (!job_of(&r->hold)->ships) {
+		deliver_push(g, r);
 		return;
 	}
 	switch (ship_but_last(g, r, SHIP_BUDGET)) {
@@ -174,12 +198,10 @@ finish_deliver(struct engine *g, struct run *r)
 static int
 load_tries(struct engine *g, struct run *r, unsigned int *tries)
 {
-	struct claim c = { 0 };
 	struct err e = { 0 };
 	int rc = 1;
 
-	if (queue_load(g->db, &r->hold, &c, &e) == 0) {
-		*tries = c.tries;
+	if (job_of(&r->hold)->tries(g->db, &r->hold, tries, &e) == 0) {
 		link_worked(g, clock_mono_ms());
 	} else if (e.kind == ERR_ABSENT) {
 		rc = 0;
@@ -190,7 +212,6 @@ load_tries(struct engine *g, struct run *r, unsigned int *tries)
 			ship_fault(r, &e, "load");
 		rc = -1;
 	}
-	claim_clear(&c);
 	return rc;
 }
 
@@ -209,8 +230,8 @@ give_back(struct engine *g, struct run *r, unsigned int tries, const char *why)
 {
 	struct err e = { 0 };
 
-	if (queue_give_back(g->db, &r->hold, delay_ms(g, r, tries), r->began,
-		why, &e) == 0 ||
+	if (job_of(&r->hold)->give_back(g->db, &r->hold, delay_ms(g, r, tries),
+		r->began, why, &e) == 0 ||
 	    e.kind == ERR_CONFLICT) {
 		link_worked(g, clock_mono_ms());
 		log_line(LOG_WARN, "run lost run=%s tries=%u why=" LOG_STR,
@@ -232,6 +253,8 @@ static bool
 ship_rest(struct engine *g, struct run *r)
 {
 	g->batch.count = 0;
+	if (!job_of(&r->hold)->ships)
+		return true;
 	if (r->faults >= FAULTS_MAX)
 		return ship_position(g, r) == 0;
 	switch (ship_run(g, r, SHIP_BUDGET)) {
@@ -273,7 +296,7 @@ finish_lost(struct engine *g, struct run *r, const char *why)
 	}
 	(void)snprintf(text, sizeof(text),
 	    "The run was lost %u times, the last time because %s. "
-	    "Please start the task again.",
+	    "Please start it again.",
 	    tries + 1, why);
 	fail(g, r, FAILURE_SANDBOX, text);
 }

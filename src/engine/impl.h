@@ -6,6 +6,7 @@
 #include "engine/batch.h"
 #include "engine/identity.h"
 #include "engine/janitor.h"
+#include "engine/job.h"
 #include "engine/keyring.h"
 #include "engine/run.h"
 #include "engine/spawner.h"
@@ -75,6 +76,28 @@ void claim_due(struct engine *g, int64_t now_ms);
 
 /* start.c: from a claim to a runner. Failures end or give back the task. */
 void start_claimed(struct engine *g, const struct claim *c);
+
+/* The same for the push of a pull request. */
+void start_publishing(struct engine *g, const struct publish_claim *c);
+
+/* publish.c */
+
+/* Claims and starts one push: 1, or 0 when there is none or not now. */
+int publish_claim_one(struct engine *g);
+
+/*
+ * Records how a push ended. 1 when that is done, 0 when the run was stopped
+ * from outside and has no end, -1 not now, which was dealt with.
+ */
+int publish_deliver(struct engine *g, struct run *r);
+
+/* Ends a push otherwise: 0, or -1 not now, which was dealt with. */
+int publish_end(struct engine *g, struct run *r,
+    const struct publish_result *p);
+
+/* Ends one that has no run (yet). */
+void publish_refuse(struct engine *g, const struct hold *h, const char *failure,
+    const char *text);
 
 /* ship.c */
 

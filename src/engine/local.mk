@@ -12,6 +12,8 @@ libengine_a_SOURCES = \
 	src/engine/impl.h \
 	src/engine/janitor.c \
 	src/engine/janitor.h \
+	src/engine/job.c \
+	src/engine/job.h \
 	src/engine/keyring.c \
 	src/engine/keyring.h \
 	src/engine/leftover.c \
@@ -20,6 +22,7 @@ libengine_a_SOURCES = \
 	src/engine/loop.c \
 	src/engine/outcome.c \
 	src/engine/outcome.h \
+	src/engine/publish.c \
 	src/engine/run.c \
 	src/engine/run.h \
 	src/engine/ship.c \

@@ -181,6 +181,7 @@ all_done(struct engine *g)
 {
 	struct queue_counts counts;
 	struct err e = { 0 };
+	int64_t pushes;
 
 	if (!(g->once || g->drain) || !g->registered || g->runs.count > 0 ||
 	    janitor_busy(&g->janitor))
@@ -189,11 +190,12 @@ all_done(struct engine *g)
 		return true;
 	if (!g->idle_seen || !link_ready(g, clock_mono_ms()))
 		return false;
-	if (queue_counts_get(g->db, &counts, &e) == -1) {
+	if (queue_counts_get(g->db, &counts, &e) == -1 ||
+	    publish_waiting(g->db, &pushes, &e) == -1) {
 		link_failed(g, &e, "count tasks");
 		return false;
 	}
-	return counts.pending == 0;
+	return counts.pending == 0 && pushes == 0;
 }
 
 static void

@@ -157,7 +157,7 @@ ship_renew(struct engine *g, struct run *r, int64_t now_ms)
 	enum hold_state state;
 	struct err e = { 0 };
 
-	if (queue_renew(g->db, g->id.owner, &r->hold,
+	if (job_of(&r->hold)->renew(g->db, g->id.owner, &r->hold,
 		(unsigned int)g->config->lease_s, &state, &e) == -1) {
 		link_failed(g, &e, "renew");
 		if (e.kind != ERR_RETRY)

@@ -16,6 +16,13 @@
 #include "util/file.h"
 #include "util/log.h"
 
+/* What a run is about: a claim, and what the push of one has besides. */
+struct order {
+	const struct claim *claim;
+	const struct publish_claim *push; /* NULL: a task */
+	struct repo_url url;
+};
+
 /* Text that ends a task before it began. */
 struct refusal {
 	enum failure failure; /* FAILURE_NONE: not refused */
@@ -104,17 +111,19 @@ out:
 }
 
 static int
-take_secrets(struct engine *g, const struct claim *c, struct secrets *s,
+take_secrets(struct engine *g, const struct order *o, struct secrets *s,
     struct refusal *no)
 {
 	struct err e = { 0 };
 
-	if (take_token(g, c, s, &e) == -1)
+	if (take_token(g, o->claim, s, &e) == -1)
 		return refuse(no, FAILURE_SECRET,
 		    "The token stored for this task cannot be read any more; "
 		    "please start the task again",
 		    &e);
-	if (take_env(g->config, c->agent, s, &e) == -1)
+	/* A push has no agent. */
+	if (o->push == NULL &&
+	    take_env(g->config, o->claim->agent, s, &e) == -1)
 		return refuse(no, FAILURE_AGENT_MISSING,
 		    "The agent of this task is not installed here", &e);
 	return 0;
@@ -139,15 +148,16 @@ check_url(const struct config *c, const struct claim *claim,
 
 /* All strings are borrowed: never spec_clear() this one. */
 static int
-write_spec(const struct config *c, const struct claim *claim,
-    struct repo_url *url, int dirfd, struct err *e)
+write_spec(const struct config *c, struct order *o, int dirfd, struct err *e)
 {
-	char origin[REPO_HOST_MAX + 20], mode[16];
+	const struct claim *claim = o->claim;
+	char origin[REPO_HOST_MAX + 20], mode[16], head[64], base[65];
+	char job[] = "publish";
 	struct spec s = {
 		.task_id = claim->hold.task_id,
 		.attempt = claim->hold.attempt,
 		.prompt = claim->prompt,
-		.clone_url = url->clone,
+		.clone_url = o->url.clone,
 		.origin_url = origin,
 		.branch = claim->branch,
 		.agent = claim->agent,
@@ -174,8 +184,18 @@ write_spec(const struct config *c, const struct claim *claim,
 		.cancel_grace_ms = c->cancel_grace_ms,
 	};
 
-	repo_url_origin(url, origin);
+	repo_url_origin(&o->url, origin);
 	(void)snprintf(mode, sizeof(mode), "%s", config_mode(c));
+	if (o->push != NULL) {
+		(void)snprintf(head, sizeof(head), "claude-code-%jd",
+		    (intmax_t)claim->hold.task_id);
+		(void)snprintf(base, sizeof(base), "%s", o->push->base_commit);
+		s.job = job;
+		s.head_branch = head;
+		s.base_commit = base;
+		s.completed_s =
+		    o->push->completed_s < 0 ? 0 : o->push->completed_s;
+	}
 	return spec_write(dirfd, &s, e);
 }
 
@@ -239,9 +259,24 @@ out:
 	return rc;
 }
 
+/* What is to be pushed. Written anew by each attempt; it needs no sync. */
 static int
-launch(struct engine *g, const struct claim *c, struct run *r,
-    const struct secrets *s, struct repo_url *url)
+write_patch(const struct publish_claim *c, int dirfd, struct err *e)
+{
+	int fd, rc;
+
+	fd = openat(dirfd, SPOOL_PATCH,
+	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd == -1)
+		return err_sys(e, ERR_RETRY, "write " SPOOL_PATCH);
+	rc = fd_write_all(fd, c->patch, c->patch_len, e);
+	(void)close(fd);
+	return rc;
+}
+
+static int
+launch(struct engine *g, struct order *o, struct run *r,
+    const struct secrets *s)
 {
 	struct err e = { 0 };
 	int lock_fd, rc = -1;
@@ -249,7 +284,8 @@ launch(struct engine *g, const struct claim *c, struct run *r,
 	/* Locked before the fork, and inherited: no gap (P10). */
 	if ((lock_fd = file_lock(r->dirfd, "lock", &e)) < 0)
 		goto out;
-	if (write_spec(g->config, c, url, r->dirfd, &e) == -1 ||
+	if (write_spec(g->config, o, r->dirfd, &e) == -1 ||
+	    (o->push != NULL && write_patch(o->push, r->dirfd, &e) == -1) ||
 	    spawn(g, r, lock_fd, s, &e) == -1)
 		goto out;
 	rc = 0;
@@ -263,15 +299,15 @@ out:
 
 /* Sets *no, or starts it; a start that failed is seen by its free lock. */
 static void
-start(struct engine *g, const struct claim *c, struct refusal *no)
+start(struct engine *g, struct order *o, struct refusal *no)
 {
+	const struct claim *c = o->claim;
 	struct secrets s = { 0 };
-	struct repo_url url;
 	struct err e = { 0 };
 	struct run *r;
 
-	if (check_url(g->config, c, &url, no) == -1 ||
-	    take_secrets(g, c, &s, no) == -1)
+	if (check_url(g->config, c, &o->url, no) == -1 ||
+	    take_secrets(g, o, &s, no) == -1)
 		goto out;
 	if ((r = make_run(g, &c->hold, &e)) == NULL) {
 		/* adopt_wishes() gives back a row that has no run. */
@@ -279,7 +315,7 @@ start(struct engine *g, const struct claim *c, struct refusal *no)
 		    (intmax_t)c->hold.task_id);
 		goto out;
 	}
-	if (launch(g, c, r, &s, &url) == 0)
+	if (launch(g, o, r, &s) == 0)
 		log_line(LOG_INFO, "run started run=%s pid=%ld", r->name,
 		    (long)r->proc.pid);
 	else
@@ -292,8 +328,21 @@ void
 start_claimed(struct engine *g, const struct claim *c)
 {
 	struct refusal no = { .failure = FAILURE_NONE };
+	struct order o = { .claim = c };
 
-	start(g, c, &no);
+	start(g, &o, &no);
 	if (no.failure != FAILURE_NONE)
 		finish_failed(g, &c->hold, no.failure, no.text);
+}
+
+void
+start_publishing(struct engine *g, const struct publish_claim *c)
+{
+	struct refusal no = { .failure = FAILURE_NONE };
+	struct order o = { .claim = &c->task, .push = c };
+
+	start(g, &o, &no);
+	if (no.failure != FAILURE_NONE)
+		publish_refuse(g, &c->task.hold, failure_name(no.failure),
+		    no.text);
 }

@@ -61,7 +61,7 @@ ask_row(struct engine *g, struct run *r, bool alive, int64_t now_ms)
 		ship_renew(g, r, now_ms);
 		return;
 	}
-	if (queue_hold_state(g->db, &r->hold, &state, &e) == -1) {
+	if (job_of(&r->hold)->hold_state(g->db, &r->hold, &state, &e) == -1) {
 		link_failed(g, &e, "ask for a task");
 		return;
 	}
@@ -77,8 +77,8 @@ follow(struct engine *g, struct run *r, int64_t now_ms)
 {
 	if (now_ms >= r->renew_ms)
 		ship_renew(g, r, now_ms);
-	if (r->row == ROW_SUPERSEDED || !link_ready(g, now_ms) ||
-	    !run_has_news(r))
+	if (r->row == ROW_SUPERSEDED || !job_of(&r->hold)->ships ||
+	    !link_ready(g, now_ms) || !run_has_news(r))
 		return;
 	if (ship_run(g, r, SHIP_BUDGET) == SHIP_MORE) {
 		run_forget_news(r);

@@ -79,7 +79,8 @@ sweep(struct engine *g, int64_t now_ms)
 	timer_set_jittered(&g->sweep, now_ms, g->config->sweep_s * 1000);
 	if (!clock_is_steady(g, now_ms) || now_ms < g->sweep_from_ms)
 		return;
-	if (queue_sweep(g->db, &s, &taken, &e) == -1) {
+	if (queue_sweep(g->db, &s, &taken, &e) == -1 ||
+	    publish_sweep(g->db, &s, &taken, &e) == -1) {
 		link_failed(g, &e, "sweep");
 		return;
 	}

@@ -15,10 +15,13 @@ libexec_a_SOURCES = \
 	src/exec/local_run.c \
 	src/exec/pipeline.c \
 	src/exec/pipeline.h \
+	src/exec/remote.c \
+	src/exec/remote.h \
 	src/exec/runner.c \
 	src/exec/sandbox.c \
 	src/exec/sandbox_impl.h \
 	src/exec/seccomp.c \
 	src/exec/step_agent.c \
 	src/exec/step_clone.c \
-	src/exec/step_collect.c
+	src/exec/step_collect.c \
+	src/exec/step_publish.c

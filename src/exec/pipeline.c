@@ -16,21 +16,37 @@
 #define METADATA_MAX ((size_t)8 * 1024 * 1024)
 #define ERROR_TEXT 2048
 
-/* The whole run, in its order. */
+/* Both kinds of runs, in their order. */
 /* clang-format off */
 static const struct {
 	const char *name;
 	int (*run)(struct pipeline *p, struct err *e);
 	const char *fault; /* passed when the step is done */
+	enum {
+		OF_TASKS = 1,
+		OF_PUBLISHING = 2
+	} jobs;
 } steps[] = {
-	[STEP_SANDBOX] = { "sandbox", step_sandbox, "run.after_open" },
-	[STEP_CLONE]   = { "clone",   step_clone,   "run.after_clone" },
-	[STEP_AGENT]   = { "agent",   step_agent,   "run.after_agent" },
-	[STEP_COLLECT] = { "collect", step_collect, "run.after_collect" },
+	[STEP_SANDBOX] = { "sandbox", step_sandbox, "run.after_open",
+	    OF_TASKS | OF_PUBLISHING },
+	[STEP_CLONE]   = { "clone",   step_clone,   "run.after_clone",   OF_TASKS },
+	[STEP_AGENT]   = { "agent",   step_agent,   "run.after_agent",   OF_TASKS },
+	[STEP_COLLECT] = { "collect", step_collect, "run.after_collect", OF_TASKS },
+	[STEP_FETCH]   = { "fetch",   step_fetch, "publish.after_fetch", OF_PUBLISHING },
+	[STEP_APPLY]   = { "apply",   step_apply, "publish.after_apply", OF_PUBLISHING },
+	[STEP_PUSH]    = { "push",    step_push,  "publish.after_push",  OF_PUBLISHING },
 };
 /* clang-format on */
 
 _Static_assert(sizeof(steps) / sizeof(steps[0]) == STEP_N, "all steps");
+
+static bool
+is_of(const struct spec *s, enum step step)
+{
+	bool publishes = strcmp(s->job, "publish") == 0;
+
+	return (steps[step].jobs & (publishes ? OF_PUBLISHING : OF_TASKS)) != 0;
+}
 
 int
 pipeline_fail(struct pipeline *p, const char *failure, struct err *e,
@@ -231,10 +247,13 @@ make_metadata(const struct pipeline *p)
 	json_name_text(&j, "isolation", p->spec->isolation);
 	if (p->base[0] != '\0')
 		json_name_text(&j, "base_commit", p->base);
+	if (p->branch[0] != '\0')
+		json_name_text(&j, "branch", p->branch);
 	json_name(&j, "timings_ms");
 	json_open(&j);
 	for (enum step s = 0; s < STEP_N; s++)
-		json_name_int(&j, steps[s].name, p->took_ms[s]);
+		if (is_of(p->spec, s))
+			json_name_int(&j, steps[s].name, p->took_ms[s]);
 	json_close(&j);
 	put_usage(&j, &p->report);
 	if (buf_ok(&p->texts) && p->texts.len > 2) {
@@ -254,7 +273,7 @@ pipeline_run(struct pipeline *p, struct spool_result *r, struct err *e)
 {
 	p->result = r;
 	for (enum step s = 0; s < STEP_N && !p->over; s++) {
-		if (run_step(p, s, e) == -1)
+		if (is_of(p->spec, s) && run_step(p, s, e) == -1)
 			return err_wrap(e, "%s", steps[s].name);
 	}
 	if ((r->metadata = make_metadata(p)) == NULL)

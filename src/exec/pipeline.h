@@ -14,6 +14,7 @@
  * pipeline: from a spec to a result, over one sandbox (design, invariant 6):
  *
  *	sandbox -> clone -> agent -> collect
+ *	sandbox -> fetch -> apply -> push	(of the job "publish")
  *
  * Each step is one or two commands in the sandbox, because every command
  * costs its start. pipeline_close() comes after the result has been written:
@@ -24,6 +25,9 @@ enum step {
 	STEP_CLONE,
 	STEP_AGENT,
 	STEP_COLLECT,
+	STEP_FETCH,
+	STEP_APPLY,
+	STEP_PUSH,
 	STEP_N
 };
 
@@ -32,6 +36,7 @@ struct pipeline {
 	const struct spec *spec;
 	const struct secrets *secrets;
 	struct spool_writer *spool;
+	int spool_fd;            /* its folder */
 	bool (*stop)(void *ctx); /* true: the run is to be cancelled */
 	void *ctx;
 
@@ -40,7 +45,8 @@ struct pipeline {
 	struct agent agent; /* the one that runs: perhaps a stand-in */
 	struct agent_report report;
 	struct spool_result *result;
-	char base[65];    /* the commit that was cloned */
+	char base[65];    /* the commit that was cloned, or fetched */
+	char branch[256]; /* that was pushed */
 	struct buf texts; /* JSON array: files before and after */
 	unsigned int took_ms[STEP_N];
 	bool over; /* failed or cancelled: result says so */
@@ -61,6 +67,9 @@ int step_sandbox(struct pipeline *p, struct err *e);
 int step_clone(struct pipeline *p, struct err *e);
 int step_agent(struct pipeline *p, struct err *e);
 int step_collect(struct pipeline *p, struct err *e);
+int step_fetch(struct pipeline *p, struct err *e);
+int step_apply(struct pipeline *p, struct err *e);
+int step_push(struct pipeline *p, struct err *e);
 
 /* Ends the run as failed, with a text that tells the user what to do. */
 int pipeline_fail(struct pipeline *p, const char *failure, struct err *e,

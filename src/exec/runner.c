@@ -143,6 +143,7 @@ work(struct runner *r, struct err *e)
 	struct pipeline p = { .spec = &r->spec,
 		.secrets = &r->secrets,
 		.spool = r->spool,
+		.spool_fd = r->in->spool_fd,
 		.stop = asked_to_stop,
 		.ctx = r };
 	struct spool_result result = { 0 };

@@ -1,17 +1,11 @@
 /* The clone, and what to tell users when it fails. */
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "exec/pipeline.h"
-#include "util/file.h"
-#include "util/log.h"
+#include "exec/remote.h"
 
 #define ERRORS_MAX ((size_t)8 * 1024)
-#define LINES_MAX ((size_t)512)
-#define CA_MAX ((size_t)2 * 1024 * 1024)
-#define CA_PATH SANDBOX_CONTROL "/ca.pem"
 #define TRIES 3
 #define TICK_MS 50
 
@@ -126,21 +120,6 @@ fail_by_words(struct pipeline *p, const struct buf *errors, bool *again,
 	    "The repository was not found, or the token has no access to it.");
 }
 
-/* Reads a file's first line, in the control folder; "" when it is not there. */
-static void
-read_small(struct pipeline *p, const char *path, char *out, size_t size)
-{
-	struct buf text = BUF(LINES_MAX);
-	struct err ignored = { 0 };
-
-	out[0] = '\0';
-	if (sandbox_get(p->sb, path, &text, &ignored) == 0 && text.len > 0) {
-		text.data[strcspn(text.data, "\n")] = '\0';
-		(void)snprintf(out, size, "%s", text.data);
-	}
-	buf_clear(&text);
-}
-
 static int
 explain(struct pipeline *p, const struct buf *errors, bool *again,
     struct err *e)
@@ -148,7 +127,7 @@ explain(struct pipeline *p, const struct buf *errors, bool *again,
 	char why[32];
 
 	*again = false;
-	read_small(p, SANDBOX_CONTROL "/out/why", why, sizeof(why));
+	remote_read_line(p, SANDBOX_CONTROL "/out/why", why, sizeof(why));
 	if (strcmp(why, "empty") == 0)
 		return pipeline_fail(p, "repo_empty", e,
 		    "The repository has no commit yet. Push a first commit, "
@@ -162,71 +141,20 @@ explain(struct pipeline *p, const struct buf *errors, bool *again,
 	return fail_by_words(p, errors, again, e);
 }
 
-static int
-put_ca(struct pipeline *p, struct err *e)
-{
-	struct buf text = BUF(CA_MAX);
-	int rc = -1;
-
-	if (file_read(AT_FDCWD, p->spec->ca_file, &text, e) == -1)
-		(void)err_wrap(e, "certificates for the repository's host");
-	else
-		rc = sandbox_put(p->sb, CA_PATH, text.data, text.len, 0600, e);
-	buf_clear(&text);
-	return rc;
-}
-
-static int
-put_files(struct pipeline *p, struct err *e)
-{
-	if (pipeline_put_shared(p, "askpass", e) == -1 ||
-	    pipeline_put_shared(p, "clone.sh", e) == -1)
-		return -1;
-	return p->spec->ca_file[0] == '\0' ? 0 : put_ca(p, e);
-}
-
 /* One try. *again: the network failed, and p is over unless tried again. */
 static int
 clone_once(struct pipeline *p, bool *again, struct err *e)
 {
-	static const char control[] = "TASKMILL_CONTROL=" SANDBOX_CONTROL;
-	struct buf errors = BUF(ERRORS_MAX), vars = BUF(ERRORS_MAX * 4);
-	const char *env[7] = { control };
-	size_t at[5], n = 0;
-	const struct script script = { .name = "clone.sh",
-		.env = env,
-		.network = true,
-		.limit_s = (unsigned int)p->spec->clone_limit_s,
+	struct buf errors = BUF(ERRORS_MAX);
+	struct script script = { .name = "clone.sh",
 		.what = "Cloning the repository",
-		.setting = "CLONE_TIMEOUT_S",
 		.errors = &errors };
-	const char *const names[] = { "TASKMILL_URL", "TASKMILL_BRANCH",
-		"TASKMILL_ORIGIN", "TASKMILL_TOKEN", "TASKMILL_CA" };
-	const char *const values[] = { p->spec->clone_url, p->spec->branch,
-		p->spec->origin_url, p->secrets->github_token,
-		p->spec->ca_file[0] == '\0' ? "" : CA_PATH };
-	int code = 0, rc = -1;
+	int code = 0, rc;
 
 	*again = false;
-	for (; n < 5; n++) {
-		at[n] = vars.len;
-		buf_addf(&vars, "%s=%s", names[n],
-		    values[n] == NULL ? "" : values[n]);
-		buf_add(&vars, "", 1);
-	}
-	if (!buf_ok(&vars)) {
-		(void)err_set(e, ERR_INVALID, "URL or token are too long");
-		goto out;
-	}
-	for (size_t i = 0; i < n; i++)
-		env[i + 1] = vars.data + at[i];
-	if (pipeline_script(p, &script, &code, e) == -1)
-		goto out;
-	rc = 0;
-	if (!p->over && code != 0)
+	rc = remote_run(p, &script, &code, e);
+	if (rc == 0 && !p->over && code != 0)
 		rc = explain(p, &errors, again, e);
-out:
-	buf_wipe(&vars);
 	buf_clear(&errors);
 	return rc;
 }
@@ -239,20 +167,12 @@ pause_ms(struct pipeline *p, int ms)
 		(void)poll(NULL, 0, TICK_MS);
 }
 
-static bool
-is_commit(const char *id)
-{
-	size_t n = strspn(id, "0123456789abcdef");
-
-	return (n == 40 || n == 64) && id[n] == '\0';
-}
-
 int
 step_clone(struct pipeline *p, struct err *e)
 {
 	bool again = true;
 
-	if (put_files(p, e) == -1)
+	if (remote_prepare(p, "clone.sh", e) == -1)
 		return pipeline_sandbox_error(p, e);
 	for (int i = 0; i < TRIES && again; i++) {
 		pause_ms(p, pauses_ms[i]);
@@ -269,8 +189,9 @@ step_clone(struct pipeline *p, struct err *e)
 	}
 	if (p->over)
 		return 0;
-	read_small(p, SANDBOX_CONTROL "/out/base", p->base, sizeof(p->base));
-	if (!is_commit(p->base))
+	remote_read_line(p, SANDBOX_CONTROL "/out/base", p->base,
+	    sizeof(p->base));
+	if (!remote_is_commit(p->base))
 		return pipeline_fail(p, "internal", e,
 		    "The clone has no commit.");
 	return 0;

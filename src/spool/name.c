@@ -5,12 +5,13 @@
 
 #include "spool/spool.h"
 
-#define ATTEMPT_MOST 1000000u
-
 void
 spool_name(char out[SPOOL_NAME_MAX], int64_t task_id, unsigned int attempt)
 {
-	(void)snprintf(out, SPOOL_NAME_MAX, "%" PRId64 ".%u", task_id, attempt);
+	bool publish = attempt > SPOOL_PUBLISH;
+
+	(void)snprintf(out, SPOOL_NAME_MAX, "%" PRId64 ".%s%u", task_id,
+	    publish ? "p" : "", publish ? attempt - SPOOL_PUBLISH : attempt);
 }
 
 /*
@@ -40,13 +41,15 @@ spool_name_read(const char *name, int64_t *task_id, unsigned int *attempt)
 {
 	int64_t id, n;
 	const char *s = read_number(name, INT64_MAX, &id);
+	bool publish;
 
-	if (s == NULL || *s != '.')
+	if (s == NULL || *s++ != '.')
 		return false;
-	s = read_number(s + 1, ATTEMPT_MOST, &n);
+	publish = *s == 'p';
+	s = read_number(publish ? s + 1 : s, SPOOL_PUBLISH, &n);
 	if (s == NULL || *s != '\0')
 		return false;
 	*task_id = id;
-	*attempt = (unsigned int)n;
+	*attempt = (unsigned int)n + (publish ? SPOOL_PUBLISH : 0);
 	return true;
 }

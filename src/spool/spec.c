@@ -25,10 +25,13 @@ struct field {
 	const char *name;
 	enum field_kind kind;
 	size_t at;
+	const char *missing; /* text when it is not there; NULL: it must be */
 };
 
 /* clang-format off */
-#define FIELD(kind, name) { #name, kind, offsetof(struct spec, name) }
+#define FIELD(kind, name) { #name, kind, offsetof(struct spec, name), NULL }
+#define MAYBE(kind, name, text) \
+	{ #name, kind, offsetof(struct spec, name), text }
 static const struct field fields[] = {
 	FIELD(F_INT64, task_id),
 	FIELD(F_UINT,  attempt),
@@ -58,6 +61,10 @@ static const struct field fields[] = {
 	FIELD(F_LONG,  patch_max_bytes),
 	FIELD(F_LONG,  changed_files_max),
 	FIELD(F_LONG,  cancel_grace_ms),
+	MAYBE(F_TEXT,  job, "task"),
+	MAYBE(F_TEXT,  base_commit, ""),
+	MAYBE(F_TEXT,  head_branch, ""),
+	MAYBE(F_INT64, completed_s, ""),
 };
 /* clang-format on */
 
@@ -78,7 +85,9 @@ put_field(struct json_out *j, const struct field *f, const void *value)
 {
 	switch (f->kind) {
 	case F_TEXT:
-		json_name_text(j, f->name, *(char *const *)value);
+		json_name_text(j, f->name,
+		    *(char *const *)value == NULL ? f->missing
+						  : *(char *const *)value);
 		break;
 	case F_BOOL:
 		json_name_bool(j, f->name, *(const bool *)value);
@@ -150,6 +159,8 @@ get_field(struct json_object *o, const struct field *f, void *to, struct err *e)
 	size_t len;
 	int64_t n;
 
+	if (f->missing != NULL && !json_has(o, f->name))
+		return f->kind == F_TEXT ? text_set(to, f->missing, e) : 0;
 	if (f->kind == F_TEXT) {
 		if (json_get_string(o, f->name, &s, &len) == JSON_FOUND)
 			return text_set(to, s, e);

@@ -4,6 +4,7 @@
 
 #include "store/events.h"
 #include "store/queue.h"
+#include "store/rows.h"
 #include "util/encode.h"
 
 #define TOKEN_BYTES 16
@@ -38,9 +39,8 @@ claim_clear(struct claim *c)
 	memset(c, 0, sizeof(*c));
 }
 
-/* A copy of a column, with a NUL behind it; NULL reads as "". */
-static void *
-copy_column(struct db_rows *rows, unsigned int i, size_t *len)
+void *
+rows_copy(struct db_rows *rows, unsigned int i, size_t *len)
 {
 	const char *bytes = db_col_bytes(rows, i, len);
 	char *copy = malloc(*len + 1);
@@ -52,8 +52,8 @@ copy_column(struct db_rows *rows, unsigned int i, size_t *len)
 	return copy;
 }
 
-static int
-take_contents(struct claim *c, struct db_rows *rows, struct err *e)
+int
+rows_claim(struct claim *c, struct db_rows *rows, struct err *e)
 {
 	const char *nonce;
 	size_t len;
@@ -61,17 +61,17 @@ take_contents(struct claim *c, struct db_rows *rows, struct err *e)
 	(void)snprintf(c->user_id, sizeof(c->user_id), "%s",
 	    db_col_text(rows, 0));
 	c->tries = (unsigned int)db_col_uint(rows, 1);
-	c->prompt = copy_column(rows, 2, &len);
-	c->repo_url = copy_column(rows, 3, &len);
-	c->branch = copy_column(rows, 4, &len);
-	c->agent = copy_column(rows, 5, &len);
+	c->prompt = rows_copy(rows, 2, &len);
+	c->repo_url = rows_copy(rows, 3, &len);
+	c->branch = rows_copy(rows, 4, &len);
+	c->agent = rows_copy(rows, 5, &len);
 	c->has_secret = !db_col_null(rows, 6);
 	(void)snprintf(c->key_id, sizeof(c->key_id), "%s",
 	    db_col_text(rows, 6));
 	nonce = db_col_bytes(rows, 7, &len);
 	if (len == sizeof(c->nonce))
 		memcpy(c->nonce, nonce, len);
-	c->sealed = copy_column(rows, 8, &c->sealed_len);
+	c->sealed = rows_copy(rows, 8, &c->sealed_len);
 	if (c->prompt == NULL || c->repo_url == NULL || c->branch == NULL ||
 	    c->agent == NULL || c->sealed == NULL)
 		return err_set(e, ERR_BROKEN, "claim: out of memory");
@@ -103,7 +103,7 @@ queue_load(struct db *db, const struct hold *h, struct claim *c, struct err *e)
 		    "attempt %u of task %lld is not held", h->attempt,
 		    (long long)h->task_id);
 	if (got == 1)
-		got = take_contents(c, rows, e) == -1 ? -1 : 1;
+		got = rows_claim(c, rows, e) == -1 ? -1 : 1;
 	db_rows_end(rows);
 	if (got != 1)
 		claim_clear(c);

@@ -2,6 +2,7 @@
 
 #include "store/live.h"
 #include "store/queue.h"
+#include "store/rows.h"
 
 /* More tasks than one machine can ever run. */
 #define OWNED_MAX 100000
@@ -116,9 +117,8 @@ add_owned(struct owned_list *l, struct db_rows *rows, struct err *e)
 	return 0;
 }
 
-/* Reads all before the first call, which may then use the handle itself. */
-static int
-each_owned(struct db_rows *rows, hold_fn *fn, void *ctx, struct err *e)
+int
+rows_owned(struct db_rows *rows, hold_fn *fn, void *ctx, struct err *e)
 {
 	struct owned_list l = { 0 };
 	int got, rc = -1;
@@ -152,7 +152,7 @@ queue_owned(struct db *db, const char *owner, hold_fn *fn, void *ctx,
 		" FROM task_queue WHERE owner = ? AND state = 'running'",
 		DB_ARGS(args), &rows, e) == -1)
 		return -1;
-	return each_owned(rows, fn, ctx, e);
+	return rows_owned(rows, fn, ctx, e);
 }
 
 int
@@ -172,5 +172,5 @@ queue_owned_by_past_boots(struct db *db, const char *machine_id,
 		" AND owner <> CONCAT(?, ':', ?) AND state = 'running'",
 		DB_ARGS(args), &rows, e) == -1)
 		return -1;
-	return each_owned(rows, fn, ctx, e);
+	return rows_owned(rows, fn, ctx, e);
 }

@@ -1,0 +1,163 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/pull.h"
+#include "util/log.h"
+
+#define TEXT_MAX 1600
+#define RETRY_S "10"
+
+static int
+refuse_repo(struct call *c, const struct pull *p)
+{
+	char text[TEXT_MAX];
+
+	(void)snprintf(text, sizeof(text), "Repository '%s/%s' not found",
+	    p->url.owner, p->url.name);
+	return call_refuse(c, 422, text);
+}
+
+/* What of a refusal stands before the host's own words. */
+static void
+prefix_of(char out[256], const struct call *c, enum host_outcome outcome)
+{
+	switch (outcome) {
+	case HOST_NO_PERMISSION:
+		(void)snprintf(out, 256,
+		    "GitHub token lacks permission to create branches. Please "
+		    "ensure your token has 'repo' scope (not just "
+		    "'public_repo'). Error: ");
+		break;
+	case HOST_SSO:
+	case HOST_FORBIDDEN:
+	case HOST_ARCHIVED:
+	case HOST_BLOCKED:
+	case HOST_PROTECTED:
+		(void)snprintf(out, 256,
+		    "Failed to create branch 'claude-code-%" PRId64 "': ",
+		    c->id);
+		break;
+	default:
+		out[0] = '\0';
+		break;
+	}
+}
+
+int
+pull_refuse(struct call *c, const struct pull *p, const struct host_failure *f)
+{
+	char prefix[256];
+
+	if (f->outcome == HOST_NOT_FOUND) {
+		outbound_note(c, f);
+		return refuse_repo(c, p);
+	}
+	prefix_of(prefix, c, f->outcome);
+	return outbound_refuse(c, outbound_status(f->outcome), prefix, f);
+}
+
+int
+pull_refuse_base(struct call *c, const struct pull *p)
+{
+	char text[TEXT_MAX];
+
+	(void)snprintf(text, sizeof(text), "Base branch '%s' not found",
+	    p->task.branch);
+	return call_refuse(c, 422, text);
+}
+
+static int
+refuse_conflict(struct call *c, const struct pull *p)
+{
+	bool named = p->row.error[0] != '\0';
+	char text[TEXT_MAX];
+
+	(void)snprintf(text, sizeof(text), "The changes conflict with '%s'%s%.1100s",
+	    p->task.branch, named ? " in: " : "", named ? p->row.error : "");
+	return call_refuse(c, 409, text);
+}
+
+static int
+refuse_same(struct call *c, const struct pull *p)
+{
+	char text[TEXT_MAX];
+
+	(void)snprintf(text, sizeof(text), "The changes are already in '%s'",
+	    p->task.branch);
+	return call_refuse(c, 409, text);
+}
+
+static int
+refuse_taken(struct call *c, const struct pull *p)
+{
+	char text[TEXT_MAX];
+
+	(void)p;
+	(void)snprintf(text, sizeof(text),
+	    "Branch 'claude-code-%" PRId64 "' already exists. Please try again "
+	    "or use a different task.",
+	    c->id);
+	return call_refuse(c, 403, text);
+}
+
+/* git's words, which only the host's own kind understands. */
+static int
+refuse_words(struct call *c, const struct pull *p)
+{
+	struct host_failure f = { .outcome =
+				      p->host->push_refused(p->row.error),
+		.retry_after_s = -1 };
+
+	pull_flatten(f.message, sizeof(f.message), p->row.error);
+	return pull_refuse(c, p, &f);
+}
+
+static int
+refuse_no_files(struct call *c, const struct pull *p)
+{
+	(void)p;
+	return call_refuse(c, 500,
+	    "Failed to apply patch - no file changes extracted");
+}
+
+static int
+refuse_text(struct call *c, const struct pull *p)
+{
+	return call_refuse(c, 422, p->row.error);
+}
+
+static int
+refuse_later(struct call *c, const struct pull *p)
+{
+	http_response_header(c->rs, "Retry-After", RETRY_S);
+	return call_refuse(c, 502, p->row.error);
+}
+
+static const struct {
+	const char *failure;
+	int (*refuse)(struct call *c, const struct pull *p);
+} failures[] = {
+	{ "refused", refuse_words },
+	{ "no_base", pull_refuse_base },
+	{ "conflict", refuse_conflict },
+	{ "same", refuse_same },
+	{ "taken", refuse_taken },
+	{ "no_files", refuse_no_files },
+	{ "repo_access", refuse_text },
+	{ "timeout", refuse_later },
+	{ "secret_lost", refuse_later },
+	{ "sandbox_lost", refuse_later },
+	{ "lost", refuse_later },
+};
+
+int
+pull_refuse_push(struct call *c, const struct pull *p)
+{
+	log_line(LOG_WARN, "push failed id=%s failure=%s text=" LOG_STR,
+	    c->rq->request_id, p->row.failure, log_str(p->row.error));
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
+		if (strcmp(failures[i].failure, p->row.failure) == 0)
+			return failures[i].refuse(c, p);
+	return call_refuse(c, 500, "Internal server error");
+}
