@@ -49,7 +49,7 @@ config core.hooksPath=/dev/null core.fsmonitor=false gc.auto=0 \
 	maintenance.auto=false core.attributesFile=/dev/null \
 	core.excludesFile=/dev/null core.autocrlf=false core.quotePath=true \
 	core.untrackedCache=false core.bare=false core.fileMode=true \
-	core.symlinks=true submodule.recurse=false diff.ignoreSubmodules=all \
+	core.symlinks=true submodule.recurse=false \
 	diff.renames=true advice.addEmbeddedRepo=false core.safecrlf=false
 
 safe_git() {
@@ -92,14 +92,15 @@ echo "$commit" >"$out/commit"
 # told in full.
 GIT_INDEX_FILE=$control/empty/none safe_git --work-tree="$control/empty" \
 	format-patch --quiet --stdout --binary --full-index --no-ext-diff \
-	--no-textconv --no-color -M "$base..$commit" >"$out/patch" &
+	--ignore-submodules=all --no-textconv --no-color -M "$base..$commit" >"$out/patch" &
 patch_job=$!
 safe_git --work-tree="$control/empty" diff --no-ext-diff --no-textconv \
-	--no-color -M "$base" "$commit" >"$out/diff" &
+	--ignore-submodules=all --no-color -M "$base" "$commit" >"$out/diff" &
 diff_job=$!
 
-safe_git diff-tree -r -z --raw --no-abbrev --full-index -M "$base" "$commit" \
-	>"$out/raw" || exit 3
+# This list alone has submodules in it: a new one is worth a warning.
+safe_git diff-tree --ignore-submodules=none -r -z --raw --no-abbrev --full-index -M \
+	"$base" "$commit" >"$out/raw" || exit 3
 # A line for each change, and for each name: a name may look like a change,
 # but can then only be counted, or choose a text that is not looked for.
 tr '\0' '\n' <"$out/raw" | awk -v most="$TASKMILL_FILES_MAX" \

@@ -20,4 +20,4 @@ exec git --git-dir="$control/git" --work-tree="$control/empty" \
 	-c core.hooksPath=/dev/null -c core.fsmonitor=false \
 	-c core.attributesFile=/dev/null -c diff.renames=true \
 	format-patch --quiet --stdout --binary --full-index --no-ext-diff \
-	--no-textconv --no-color -M "$base..$commit" >"$out/patch"
+	--ignore-submodules=all --no-textconv --no-color -M "$base..$commit" >"$out/patch"

@@ -156,73 +156,9 @@ change_is_nested(const struct change *c)
 	return c->new_mode == GITLINK && c->old_mode != GITLINK;
 }
 
-static bool
-is_content_line(const char *line)
+bool
+change_is_ignored(const struct change *c)
 {
-	return line[0] == '+' || line[0] == '-' || line[0] == ' ';
-}
-
-/* Appends one pattern that means exactly this path, and what it gets. */
-static void
-add_attribute(struct buf *out, const char *path)
-{
-	buf_puts(out, "\"/");
-	for (; *path != '\0'; path++) {
-		unsigned char ch = (unsigned char)*path;
-
-		/* Once for the pattern, and once for the quotes. */
-		if (strchr("*?[", ch) != NULL)
-			buf_addf(out, "\\\\%c", ch);
-		else if (ch == '\\')
-			buf_puts(out, "\\\\\\\\");
-		else if (ch == '"')
-			buf_puts(out, "\\\"");
-		else if (ch < 0x20 || ch >= 0x7f)
-			buf_addf(out, "\\%03o", ch);
-		else
-			buf_putc(out, *path);
-	}
-	buf_puts(out, "\" -diff\n");
-}
-
-static void
-add_fragile(struct buf *out, const struct change *c)
-{
-	add_attribute(out, c->path);
-	if (c->old_path != c->path)
-		add_attribute(out, c->old_path);
-}
-
-size_t
-changes_fragile(const struct changes *c, const char *patch, size_t len,
-    struct buf *attributes)
-{
-	static const char header[] = "diff --git ";
-	const char *end = patch + len;
-	size_t file = 0, found = 0; /* file: how many headers have passed */
-	bool marked = false;
-
-	if (len == 0 ||
-	    (memchr(patch, '\r', len) == NULL &&
-		memchr(patch, '\0', len) == NULL))
-		return 0;
-	while (patch < end) {
-		const char *nl = memchr(patch, '\n', (size_t)(end - patch));
-		size_t n = (size_t)((nl == NULL ? end : nl) - patch);
-
-		/* The files stand in the list's order. */
-		if (n >= sizeof(header) - 1 &&
-		    memcmp(patch, header, sizeof(header) - 1) == 0) {
-			file++;
-			marked = false;
-		} else if (n > 0 && !marked && file > 0 && file <= c->count &&
-		    is_content_line(patch) &&
-		    (patch[n - 1] == '\r' || memchr(patch, '\0', n) != NULL)) {
-			add_fragile(attributes, &c->list[file - 1]);
-			marked = true;
-			found++;
-		}
-		patch += n + 1;
-	}
-	return found;
+	return (c->old_mode == 0 || c->old_mode == GITLINK) &&
+	    (c->new_mode == 0 || c->new_mode == GITLINK);
 }

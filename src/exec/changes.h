@@ -38,7 +38,13 @@ void changes_clear(struct changes *c); /* takes a zeroed struct */
 /* A folder with a repository of its own came in: its files are lost (R2). */
 bool change_is_nested(const struct change *c);
 
-/* Appends the JSON array of paths, made valid UTF-8. */
+/*
+ * It is about submodules alone, which the patch does not have
+ * (diff.ignoreSubmodules=all).
+ */
+bool change_is_ignored(const struct change *c);
+
+/* Appends the JSON array of paths in the patch, made valid UTF-8. */
 void changes_paths(const struct changes *c, struct buf *out);
 
 /*
@@ -48,13 +54,5 @@ void changes_paths(const struct changes *c, struct buf *out);
  */
 void changes_texts(const struct changes *c, const struct buf *blobs,
     size_t files, size_t max_bytes, struct buf *out);
-
-/*
- * Names in git's attributes format, each as "-diff", the files whose part of
- * the patch has lines that end in CR LF, or a NUL: "git am" takes the CR
- * away, and a mail has no NUL. Returns how many they are.
- */
-size_t changes_fragile(const struct changes *c, const char *patch, size_t len,
-    struct buf *attributes);
 
 #endif

@@ -103,7 +103,8 @@ changes_paths(const struct changes *c, struct buf *out)
 	json_start(&j, out);
 	json_open_array(&j);
 	for (size_t i = 0; i < c->count; i++)
-		put_clean(&j, NULL, c->list[i].path);
+		if (!change_is_ignored(&c->list[i]))
+			put_clean(&j, NULL, c->list[i].path);
 	json_close_array(&j);
 }
 

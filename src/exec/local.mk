@@ -13,6 +13,8 @@ libexec_a_SOURCES = \
 	src/exec/local_files.c \
 	src/exec/local_plain.c \
 	src/exec/local_run.c \
+	src/exec/patch.c \
+	src/exec/patch.h \
 	src/exec/pipeline.c \
 	src/exec/pipeline.h \
 	src/exec/remote.c \

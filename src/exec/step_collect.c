@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "exec/changes.h"
+#include "exec/patch.h"
 #include "exec/pipeline.h"
 #include "util/utf8.h"
 
@@ -149,39 +150,47 @@ report_nested(struct pipeline *p, const struct changes *c, struct err *e)
 	return rc;
 }
 
+/* Writes the patch again, with attributes that say how files stand in it. */
+static int
+remake_patch(struct pipeline *p, const struct buf *attributes,
+    struct buf *patch, struct err *e)
+{
+	if (!buf_ok(attributes))
+		return err_set(e, ERR_RETRY, "out of memory");
+	if (sandbox_put(p->sb, SANDBOX_CONTROL "/attributes", attributes->data,
+		attributes->len, 0600, e) == -1)
+		return pipeline_sandbox_error(p, e);
+	if (run_script(p, "repatch.sh", e) == -1)
+		return -1;
+	buf_clear(patch);
+	return get(p, OUT "patch", patch, "The patch", "PATCH_MAX_BYTES", e);
+}
+
 /* Files that "git am" would change go into the patch as binary ones. */
 static int
-protect_patch(struct pipeline *p, const struct changes *c, struct buf *patch,
-    struct err *e)
+protect_patch(struct pipeline *p, struct buf *patch, struct err *e)
 {
 	struct buf attributes = BUF(PATHS_MAX * 4);
+	struct patch_files files;
 	int rc = 0;
 
-	if (patch->len > 0 &&
-	    changes_fragile(c, patch->data, patch->len, &attributes) > 0) {
-		if (!buf_ok(&attributes)) {
-			rc = err_set(e, ERR_RETRY, "out of memory");
-			goto out;
-		}
-		rc = sandbox_put(p->sb, SANDBOX_CONTROL "/attributes",
-		    attributes.data, attributes.len, 0600, e);
-		if (rc == -1) {
-			rc = pipeline_sandbox_error(p, e);
-			goto out;
-		}
-		rc = run_script(p, "repatch.sh", e);
-		buf_clear(patch);
-		if (rc == 0)
-			rc = get(p, OUT "patch", patch, "The patch",
-			    "PATCH_MAX_BYTES", e);
+	if (p->over || patch->len == 0)
+		return 0;
+	if (patch_read(&files, patch->data, patch->len, e) == -1)
+		return pipeline_sandbox_error(p, e);
+	for (size_t i = 0; i < files.count; i++) {
+		if (files.list[i].fragile)
+			patch_attribute(&attributes, &files.list[i], false);
 	}
-out:
+	patch_clear(&files);
+	if (attributes.len > 0 || !buf_ok(&attributes))
+		rc = remake_patch(p, &attributes, patch, e);
 	buf_clear(&attributes);
 	return rc;
 }
 
 static int
-take_patch(struct pipeline *p, const struct changes *c, struct err *e)
+take_patch(struct pipeline *p, struct err *e)
 {
 	size_t most = (size_t)p->spec->patch_max_bytes;
 	struct buf patch = BUF(most), diff = BUF(most);
@@ -189,7 +198,7 @@ take_patch(struct pipeline *p, const struct changes *c, struct err *e)
 
 	if (get(p, OUT "patch", &patch, "The patch", "PATCH_MAX_BYTES", e) ==
 		-1 ||
-	    protect_patch(p, c, &patch, e) == -1 ||
+	    protect_patch(p, &patch, e) == -1 ||
 	    get(p, OUT "diff", &diff, "The diff", "PATCH_MAX_BYTES", e) == -1)
 		goto out;
 	rc = 0;
@@ -259,7 +268,7 @@ take_changes(struct pipeline *p, struct err *e)
 					    : pipeline_sandbox_error(p, e);
 		goto out;
 	}
-	if (report_nested(p, &c, e) == -1 || take_patch(p, &c, e) == -1)
+	if (report_nested(p, &c, e) == -1 || take_patch(p, e) == -1)
 		goto out;
 	if (!p->over && take_paths(p, &c, e) == -1)
 		goto out;

@@ -87,6 +87,11 @@ PATCHES = {
                        "ln -s long keep"),
     "link-to-file": (BASE, "rm link; echo file >link"),
     "file-to-folder": (BASE, "rm keep; mkdir keep; echo x >keep/x"),
+    "type-crlf-edit": (BASE, r"rm keep; ln -s long keep; mv run.sh crlf2;"
+                             r"printf 'a\r\nB\r\nc\r\n' >crlf"),
+    "type-crlf-before": (BASE, r"rm bin; ln -s long bin; printf 'a\r\n' >crlf"),
+    "type-crlf-new": (BASE, r"rm bin; ln -s long bin; printf 'n\r\n' >d.new"),
+    "type-to-crlf": (BASE, r"rm link; printf 'n\r\n' >link; echo x >>long"),
     "empty": (BASE, ": >new; : >keep; echo now >empty"),
     "crlf-edit": (BASE, r"printf 'a\r\nB\r\nc\r\n' >crlf"),
     "crlf-new": (BASE, r"printf 'x\r\ny\r\n' >new; echo lf >>keep"),
@@ -158,6 +163,29 @@ def test_submodule_in_the_repository(shop):
     want = shop.tree_after("with-sub", "echo y >b; mkdir -p module")
     assert shop.tree_of_patch("with-sub", r.patch) == want
     assert not r.texts("warning")
+
+
+@pytest.mark.parametrize("name", ["aaa", "crlg"])
+def test_nested_repository_beside_crlf(shop, name):
+    shop.repository("nest-" + name, BASE)
+    edit = r"printf 'a\r\nB\r\nc\r\n' >crlf; printf 'n\r\n' >new"
+    nested = (f"mkdir {name}; cd {name}; git init -q .; echo 1 >i; git add i;"
+              "git -c user.name=a -c user.email=b commit -qm y; cd ..;")
+    r = shop.run("nest-" + name, nested + edit)
+    assert r.outcome == "completed", r.error
+    want = shop.tree_after("nest-" + name, edit)
+    assert shop.tree_of_patch("nest-" + name, r.patch) == want
+    assert sorted(r.changed_files) == ["crlf", "new"]
+    assert name in " ".join(r.texts("warning"))
+    assert b"a/" + name.encode() not in r.diff
+
+
+def test_nested_repository_alone_is_no_change_of_the_patch(shop):
+    r = shop.run("plain", "mkdir n; cd n; git init -q .; echo 1 >i; git add i;"
+                          "git -c user.name=a -c user.email=b commit -qm y")
+    assert (r.outcome, r.changed_files) == ("completed", [])
+    assert "n is a Git repository" in " ".join(r.texts("warning"))
+    assert not r.diff and not r.patch
 
 
 def test_no_change_is_a_success(shop):

@@ -1,4 +1,4 @@
-/* The list of changes, its texts, and the files that "git am" would change. */
+/* The list of changes, and its texts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,8 +49,7 @@ test_good_list(void **state)
 	assert_string_equal(c.list[3].old_path, "old");
 	assert_string_equal(c.list[3].path, "d/new");
 	changes_paths(&c, &paths);
-	assert_string_equal(paths.data,
-	    "[\"a b\",\"sub\",\"gone\\n\",\"d/new\"]");
+	assert_string_equal(paths.data, "[\"a b\",\"gone\\n\",\"d/new\"]");
 	changes_clear(&c);
 	assert_int_equal(changes_read(&c, &raw, 3, &e), -1);
 	assert_int_equal(e.kind, ERR_INVALID);
@@ -185,37 +184,6 @@ test_hostile_texts(void **state)
 	buf_clear(&raw);
 }
 
-static void
-test_fragile_files(void **state)
-{
-	static const char patch[] =
-	    "From x\nSubject: y\r\n\n---\n"
-	    "diff --git a/one b/one\n+plain\n"
-	    "diff --git \"a/t\" \"b/t\"\n--- a\n+++ b\n@@ -1 +1 @@\n+x\r\n"
-	    "+y\r\ndiff --git a/three b/three\n+a\0b\n"
-	    "diff --git a/four b/four\nGIT binary patch\nzzz\r\n";
-	struct buf raw = LIST(MODES A
-	    " " B " M\0one\0" MODES A " " B " M\0t[*?\\\"\n\xc3\xbc \0" MODES A
-	    " " B " R50\0was\0three\0" MODES A " " B " M\0four\0");
-	struct buf out = BUF(4000);
-	struct changes c;
-	struct err e = { 0 };
-
-	(void)state;
-	assert_int_equal(changes_read(&c, &raw, 9, &e), 0);
-	assert_int_equal(changes_fragile(&c, patch, sizeof(patch) - 1, &out),
-	    2);
-	assert_string_equal(out.data,
-	    "\"/t\\\\[\\\\*\\\\?\\\\\\\\\\\"\\012\\303\\274 \" -diff\n"
-	    "\"/three\" -diff\n\"/was\" -diff\n");
-	buf_reset(&out);
-	assert_int_equal(changes_fragile(&c, "+a\n", 3, &out), 0);
-	assert_int_equal(changes_fragile(&c, "+a\r\n", 4, &out), 0);
-	buf_clear(&out);
-	changes_clear(&c);
-	buf_clear(&raw);
-}
-
 int
 main(void)
 {
@@ -225,7 +193,6 @@ main(void)
 		cmocka_unit_test(test_bad_lists),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_hostile_texts),
-		cmocka_unit_test(test_fragile_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
