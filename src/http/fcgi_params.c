@@ -107,7 +107,8 @@ walk(const char *got[P_N], const char *const *envp, const char **why)
 		p = param_of(envp[i], (size_t)(eq - envp[i]));
 		if (p == P_N)
 			continue;
-		/* A list, which may come on several lines; the first will do. */
+		/* A list, which may come on several lines; the first will do.
+		 */
 		if (p == P_ACCEPT && got[p] != NULL)
 			continue;
 		*why = "Duplicate request header";
