@@ -175,7 +175,7 @@ int
 password_prove(struct call *c, const struct credentials *in, struct user_row *u,
     struct err *e)
 {
-	struct tries t;
+	struct tries t = { 0 };
 	bool good;
 	int rc, seat;
 
