@@ -208,14 +208,15 @@ begin_to_take_the_place(const char *user, int64_t task)
 	sql(text);
 }
 
+/* InnoDB shows what it saw before to who asks again within 100 ms. */
 static bool
 somebody_waits(void)
 {
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 20; i++) {
 		if (number("SELECT COUNT(*) FROM information_schema.innodb_trx"
 			   " WHERE trx_state = 'LOCK WAIT'") > 0)
 			return true;
-		(void)usleep(10000);
+		(void)usleep(150000);
 	}
 	return false;
 }
