@@ -95,7 +95,10 @@ int invitation_add(struct db *db, const char *email, long days,
 int user_sign_up(struct db *db, const char *id, const char *email,
     const char *password_hash, bool invited, struct err *e) MUST_CHECK;
 
-/* Deletes what is long over: at most limit rows of each kind. */
+/*
+ * Deletes what is long over: at most limit rows of each kind. 1 when there may
+ * be more.
+ */
 int account_tidy(struct db *db, int64_t limit, struct err *e) MUST_CHECK;
 
 #endif

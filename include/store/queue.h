@@ -191,7 +191,11 @@ struct queue_counts {
 int queue_counts_get(struct db *db, struct queue_counts *c,
     struct err *e) MUST_CHECK;
 
-/* Deletes idempotency keys older than hours and refresh tokens long expired. */
+/*
+ * Deletes idempotency keys older than hours, and refresh tokens and what else
+ * of accounts has long expired: a thousand rows of each kind at most. 1 when
+ * there may be more: call it again soon.
+ */
 int queue_expire_keys(struct db *db, unsigned int hours,
     struct err *e) MUST_CHECK;
 

@@ -9,6 +9,8 @@
 #define PEERS_MS 10000
 #define PEERS_FRESH_S 60
 #define EXPIRE_MS (60 * 60 * 1000)
+#define EXPIRE_MORE_MS 1000 /* while there is more than one bite */
+#define EXPIRE_RETRY_MS (60 * 1000)
 #define KEYS_HOURS 24
 #define CLOCK_STEP_US (5 * 1000000)
 
@@ -94,10 +96,16 @@ static void
 expire(struct engine *g, int64_t now_ms)
 {
 	struct err e = { 0 };
+	int more;
 
 	timer_set_jittered(&g->expire, now_ms, EXPIRE_MS);
-	if (queue_expire_keys(g->db, KEYS_HOURS, &e) == -1)
+	more = queue_expire_keys(g->db, KEYS_HOURS, &e);
+	if (more == 1)
+		timer_set_jittered(&g->expire, now_ms, EXPIRE_MORE_MS);
+	if (more == -1) {
 		link_failed(g, &e, "expire keys");
+		timer_set_jittered(&g->expire, now_ms, EXPIRE_RETRY_MS);
+	}
 }
 
 static bool

@@ -47,16 +47,20 @@ int
 account_tidy(struct db *db, int64_t limit, struct err *e)
 {
 	const struct db_arg args[] = { db_arg_int(limit) };
+	struct db_done sessions, windows;
 
 	if (db_exec_again(db,
 		"DELETE FROM sessions WHERE expires_at <"
 		" UTC_TIMESTAMP(6) - INTERVAL 1 DAY LIMIT ?",
-		DB_ARGS(args), NULL, e) == -1)
+		DB_ARGS(args), &sessions, e) == -1)
 		return -1;
 	/* Longer than any window, and than an address stays known (rate.c). */
-	return db_exec_again(db,
-	    "DELETE FROM rate_windows WHERE began_at <"
-	    " UTC_TIMESTAMP() - INTERVAL 31 DAY OR (kind <> 'known' AND"
-	    " began_at < UTC_TIMESTAMP() - INTERVAL 1 DAY) LIMIT ?",
-	    DB_ARGS(args), NULL, e);
+	if (db_exec_again(db,
+		"DELETE FROM rate_windows WHERE began_at <"
+		" UTC_TIMESTAMP() - INTERVAL 31 DAY OR (kind <> 'known' AND"
+		" began_at < UTC_TIMESTAMP() - INTERVAL 1 DAY) LIMIT ?",
+		DB_ARGS(args), &windows, e) == -1)
+		return -1;
+	return (int64_t)sessions.matched >= limit ||
+	    (int64_t)windows.matched >= limit;
 }

@@ -204,6 +204,18 @@ def test_a_workspace_nobody_knows_is_removed_when_it_is_old(engine):
             shutil.rmtree(folder)
 
 
+def test_what_expired_goes_however_much_it_is(engine):
+    """One look an hour takes a thousand rows; more are taken at once."""
+    engine.sql("INSERT INTO users (id, email) VALUES (UUID(), UUID())")
+    engine.sql("INSERT INTO idempotency_keys"
+               " SELECT u.id, CONCAT('old', seq), '', 1,"
+               " UTC_TIMESTAMP() - INTERVAL 25 HOUR"
+               " FROM (SELECT id FROM users LIMIT 1) u, seq_1_to_2500")
+    engine.reaper()
+    wait_for(lambda: not engine.sql(
+        "SELECT 1 FROM idempotency_keys LIMIT 1"), 20, "all old keys to go")
+
+
 # ------------------------------------------------------------ other machines
 
 @pytest.fixture

@@ -440,6 +440,29 @@ counts_and_expiry(void **state)
 	    c.pending == 0 && c.running == 0 && c.oldest_pending_s == 0);
 }
 
+static void
+expiry_says_when_there_is_more(void **state)
+{
+	struct err e = { 0 };
+
+	(void)state;
+	clean();
+	make_user(test_user);
+	sql("INSERT INTO idempotency_keys SELECT id, CONCAT('k', seq), '', 1,"
+	    " UTC_TIMESTAMP() - INTERVAL 25 HOUR FROM users, seq_1_to_1500");
+	assert_int_equal(queue_expire_keys(db, 24, &e), 1);
+	assert_true(number("SELECT COUNT(*) FROM idempotency_keys") == 500);
+	assert_int_equal(queue_expire_keys(db, 24, &e), 0);
+	assert_true(number("SELECT COUNT(*) FROM idempotency_keys") == 0);
+	sql("INSERT INTO rate_windows"
+	    " SELECT 'start', UNHEX(SHA2(seq, 256)),"
+	    " UTC_TIMESTAMP() - INTERVAL 40 DAY, 1, UTC_TIMESTAMP()"
+	    " FROM seq_1_to_1500");
+	assert_int_equal(queue_expire_keys(db, 24, &e), 1);
+	assert_int_equal(queue_expire_keys(db, 24, &e), 0);
+	assert_true(number("SELECT COUNT(*) FROM rate_windows") == 0);
+}
+
 int
 run_queue_tests(void)
 {
@@ -458,6 +481,7 @@ run_queue_tests(void)
 		cmocka_unit_test(an_owner_finds_his_own_and_those_of_his_past),
 		cmocka_unit_test(tasks_of_deleted_users_vanish_quietly),
 		cmocka_unit_test(counts_and_expiry),
+		cmocka_unit_test(expiry_says_when_there_is_more),
 	};
 
 	return cmocka_run_group_tests_name("queue", tests, fixture_up,
