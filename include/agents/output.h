@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "util/err.h"
+#include "util/redact.h"
 
 /*
  * output: reads an agent's standard output and says what came of it. How to
@@ -45,6 +46,14 @@ void agent_report_clear(struct agent_report *r); /* takes a zeroed struct */
 struct agent_output;
 
 int agent_output_open(struct agent_output **o, const char *output,
+    struct err *e) MUST_CHECK;
+
+/*
+ * Before the first feed: what is kept passes the redactor as it arrives, before
+ * anything is cut off it, so that no part of a secret is left at an edge. r
+ * must outlive *o.
+ */
+int agent_output_redact(struct agent_output *o, const struct redact *r,
     struct err *e) MUST_CHECK;
 int agent_output_feed(struct agent_output *o, const char *bytes, size_t len,
     struct err *e) MUST_CHECK;

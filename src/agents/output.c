@@ -8,6 +8,7 @@
 #include "util/utf8.h"
 
 #define LINE_KEPT ((size_t)16 * 1024) /* memory kept between two lines */
+#define PIECE_MAX ((size_t)16 * 1024 * 1024)
 
 /* clang-format off */
 static const struct {
@@ -25,9 +26,11 @@ static const struct {
 struct agent_output {
 	output_line *take;
 	struct output_state state;
-	struct buf line;  /* of JSON: what has no newline yet */
-	bool too_long;    /* passing over the rest of a line */
-	struct buf loose; /* text that is no known line */
+	struct buf line;              /* of JSON: what has no newline yet */
+	bool too_long;                /* passing over the rest of a line */
+	struct redact_stream *stream; /* before loose; may be NULL */
+	struct buf piece;             /* what came out of it; reused */
+	struct buf loose;             /* text that is no known line */
 };
 
 bool
@@ -70,12 +73,23 @@ agent_output_open(struct agent_output **out, const char *output, struct err *e)
 	return 0;
 }
 
+int
+agent_output_redact(struct agent_output *o, const struct redact *r,
+    struct err *e)
+{
+	o->piece.max = PIECE_MAX;
+	o->state.redact = r;
+	return redact_stream_new(&o->stream, r, e);
+}
+
 void
 agent_output_close(struct agent_output *o)
 {
 	if (o == NULL)
 		return;
+	redact_stream_free(o->stream);
 	buf_clear(&o->line);
+	buf_clear(&o->piece);
 	buf_clear(&o->loose);
 	buf_clear(&o->state.words);
 	agent_report_clear(&o->state.report);
@@ -84,7 +98,7 @@ agent_output_close(struct agent_output *o)
 
 /* Appends text of which only the last part matters. */
 static void
-add_loose(struct agent_output *o, const char *text, size_t len)
+keep_loose(struct agent_output *o, const char *text, size_t len)
 {
 	if (len > AGENT_WORDS_MAX) {
 		text += len - AGENT_WORDS_MAX;
@@ -93,6 +107,33 @@ add_loose(struct agent_output *o, const char *text, size_t len)
 	if (o->loose.len + len > o->loose.max)
 		buf_drop(&o->loose, o->loose.len + len - AGENT_WORDS_MAX);
 	buf_add(&o->loose, text, len);
+}
+
+/* The same, through the redactor. */
+static void
+add_loose(struct agent_output *o, const char *text, size_t len)
+{
+	if (o->stream == NULL) {
+		keep_loose(o, text, len);
+		return;
+	}
+	redact_feed(o->stream, &o->piece, text, len);
+	if (o->piece.len > 0)
+		keep_loose(o, o->piece.data, o->piece.len);
+	o->loose.failed = o->loose.failed || !buf_ok(&o->piece);
+	buf_reset(&o->piece);
+}
+
+static void
+end_loose(struct agent_output *o)
+{
+	if (o->stream == NULL)
+		return;
+	redact_flush(o->stream, &o->piece);
+	if (o->piece.len > 0)
+		keep_loose(o, o->piece.data, o->piece.len);
+	o->loose.failed = o->loose.failed || !buf_ok(&o->piece);
+	buf_reset(&o->piece);
 }
 
 /* Takes the line that is held; nl: it had a newline. */
@@ -181,6 +222,9 @@ agent_output_end(struct agent_output *o, int exit_code, struct agent_report *r,
 
 	if (o->take != NULL && (o->line.len > 0 || o->too_long))
 		end_line(o, false);
+	end_loose(o);
+	if (!buf_ok(&o->loose) || !buf_ok(&s->words))
+		return err_set(e, ERR_RETRY, "out of memory for output");
 	words = make_words(s->words.len > 0 ? &s->words : &o->loose);
 	if (words == NULL)
 		return err_set(e, ERR_RETRY, "out of memory for output");
@@ -191,15 +235,31 @@ agent_output_end(struct agent_output *o, int exit_code, struct agent_report *r,
 	return 0;
 }
 
-void
-output_words(struct buf *words, const char *text, size_t len)
+/* The whole text without its secrets; before it is cut, never after. */
+static struct buf
+redacted(const struct output_state *s, const char *text, size_t len)
 {
-	if (len > AGENT_WORDS_MAX) {
-		text += len - AGENT_WORDS_MAX;
-		len = AGENT_WORDS_MAX;
-	}
-	buf_reset(words);
-	buf_add(words, text, len);
+	struct buf out = BUF(PIECE_MAX);
+
+	if (s->redact == NULL)
+		buf_add(&out, text, len);
+	else
+		redact_text(s->redact, &out, text, len);
+	return out;
+}
+
+void
+output_words(struct output_state *s, const char *text, size_t len)
+{
+	struct buf clean = redacted(s, text, len);
+	size_t skip =
+	    clean.len > AGENT_WORDS_MAX ? clean.len - AGENT_WORDS_MAX : 0;
+
+	buf_reset(&s->words);
+	if (clean.len > 0)
+		buf_add(&s->words, clean.data + skip, clean.len - skip);
+	s->words.failed = s->words.failed || !buf_ok(&clean);
+	buf_clear(&clean);
 }
 
 const char *
@@ -224,14 +284,19 @@ output_count(struct json_object *o, const char *name, int64_t *n)
 }
 
 void
-output_copy(char *out, size_t size, const char *text, size_t len)
+output_copy(const struct output_state *s, char *out, size_t size,
+    const char *text, size_t len)
 {
-	if (len >= size)
-		len = utf8_whole(text, size - 1);
-	memcpy(out, text, len);
-	out[len] = '\0';
-	for (size_t i = 0; i < len; i++) {
+	struct buf clean = redacted(s, text, len);
+	size_t n =
+	    clean.len < size ? clean.len : utf8_whole(clean.data, size - 1);
+
+	if (n > 0)
+		memcpy(out, clean.data, n);
+	out[n] = '\0';
+	for (size_t i = 0; i < n; i++) {
 		if ((unsigned char)out[i] < 0x20)
 			out[i] = ' ';
 	}
+	buf_clear(&clean);
 }

@@ -56,7 +56,7 @@ take_assistant(struct output_state *s, struct json_object *o)
 			continue;
 		text = output_text(block, "text", &len);
 		if (len > 0)
-			output_words(&s->words, text, len);
+			output_words(s, text, len);
 	}
 }
 
@@ -89,7 +89,7 @@ take_result(struct output_state *s, struct json_object *o, const char *line,
 	s->failed = is_error || strcmp(subtype, "success") != 0;
 	text = output_text(o, "result", &len);
 	if (len > 0)
-		output_words(&s->words, text, len);
+		output_words(s, text, len);
 	if (s->failed) {
 		if (len == 0 &&
 		    json_get_array(o, "errors", &errors) == JSON_FOUND &&
@@ -97,7 +97,7 @@ take_result(struct output_state *s, struct json_object *o, const char *line,
 			text = json_array_string(errors, 0);
 			len = strlen(text);
 		}
-		output_copy(s->report.reason, sizeof(s->report.reason),
+		output_copy(s, s->report.reason, sizeof(s->report.reason),
 		    len > 0 ? text : subtype, len > 0 ? len : subtype_len);
 	}
 	output_count(o, "num_turns", &s->report.turns);
@@ -114,7 +114,7 @@ output_claude_line(struct output_state *s, struct json_object *o,
 	const char *session = output_text(o, "session_id", &session_len);
 
 	if (session_len > 0)
-		output_copy(s->report.session, sizeof(s->report.session),
+		output_copy(s, s->report.session, sizeof(s->report.session),
 		    session, session_len);
 	if (strcmp(type, "result") == 0) {
 		take_result(s, o, text, len);

@@ -21,7 +21,7 @@ take_item(struct output_state *s, struct json_object *o)
 		return;
 	text = output_text(item, "text", &len);
 	if (len > 0)
-		output_words(&s->words, text, len);
+		output_words(s, text, len);
 }
 
 static void
@@ -48,7 +48,7 @@ take_failure(struct output_state *s, struct json_object *o)
 	size_t len;
 
 	text = output_text(o, "message", &len);
-	output_copy(s->report.reason, sizeof(s->report.reason), text, len);
+	output_copy(s, s->report.reason, sizeof(s->report.reason), text, len);
 }
 
 bool
@@ -83,8 +83,8 @@ output_codex_line(struct output_state *s, struct json_object *o,
 	}
 	if (strcmp(type, "thread.started") == 0) {
 		text = output_text(o, "thread_id", &len);
-		output_copy(s->report.session, sizeof(s->report.session), text,
-		    len);
+		output_copy(s, s->report.session, sizeof(s->report.session),
+		    text, len);
 		return true;
 	}
 	for (size_t i = 0; i < sizeof(passed_over) / sizeof(passed_over[0]);

@@ -11,6 +11,7 @@ struct output_state {
 	struct buf words;           /* of the final line, or the last message */
 	bool finished;              /* a final line was there */
 	bool failed;                /* and it said so */
+	const struct redact *redact; /* may be NULL */
 };
 
 /* Takes one line that is a JSON object. False: of no known type. */
@@ -21,7 +22,7 @@ output_line output_claude_line;
 output_line output_codex_line;
 
 /* Sets words to a text (replaces what was there; cut to its last part). */
-void output_words(struct buf *words, const char *text, size_t len);
+void output_words(struct output_state *s, const char *text, size_t len);
 
 /* Member name as text; "" when it is no string. */
 const char *output_text(struct json_object *o, const char *name, size_t *len);
@@ -30,6 +31,7 @@ const char *output_text(struct json_object *o, const char *name, size_t *len);
 void output_count(struct json_object *o, const char *name, int64_t *n);
 
 /* Copies at most size - 1 bytes, whole characters, of one line. */
-void output_copy(char *out, size_t size, const char *text, size_t len);
+void output_copy(const struct output_state *s, char *out, size_t size,
+    const char *text, size_t len);
 
 #endif

@@ -367,7 +367,12 @@ static int
 check_started(const struct running *r, struct err *e)
 {
 	const char *why = r->errors.len > 0 ? r->errors.data : "";
-	size_t n = strcspn(why, "\n");
+	size_t n;
+
+	/* Its own words alone: those of the command have not been redacted. */
+	if (strncmp(why, "bwrap: ", 7) != 0)
+		why = "";
+	n = strcspn(why, "\n");
 
 	if (!r->lo->bwrap || r->killed || r->end->stopped ||
 	    (r->status.len > 0 &&

@@ -6,15 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exec/words.h"
 #include "util/clock.h"
 #include "util/fault.h"
 #include "util/file.h"
 #include "util/json.h"
 #include "util/text.h"
+#include "util/utf8.h"
 
 #define SCRIPT_MAX ((size_t)64 * 1024)
 #define METADATA_MAX ((size_t)8 * 1024 * 1024)
-#define ERROR_TEXT 2048
+#define ERROR_TEXT ((size_t)2048)
+#define FAIL_TEXT ((size_t)16 * 1024 * 1024)
 
 /* Both kinds of runs, in their order. */
 /* clang-format off */
@@ -48,21 +51,49 @@ is_of(const struct spec *s, enum step step)
 	return (steps[step].jobs & (publishes ? OF_PUBLISHING : OF_TASKS)) != 0;
 }
 
+/* Redacted first, and then cut: half a secret would not be known as one. */
+static void
+put_clean(const struct pipeline *p, struct buf *out, const char *fmt,
+    va_list ap)
+{
+	struct buf whole = BUF(FAIL_TEXT);
+	char *text = NULL;
+
+	if (vasprintf(&text, fmt, ap) == -1) {
+		out->failed = true;
+		return;
+	}
+	redact_text(p->redact, &whole, text, strlen(text));
+	if (!buf_ok(&whole))
+		out->failed = true;
+	else if (whole.len > ERROR_TEXT)
+		buf_add(out, whole.data, utf8_whole(whole.data, ERROR_TEXT));
+	else
+		buf_add(out, whole.data == NULL ? "" : whole.data, whole.len);
+	buf_add(out, "", 0); /* an empty one has no memory */
+	buf_clear(&whole);
+	free(text);
+}
+
 int
 pipeline_fail(struct pipeline *p, const char *failure, struct err *e,
     const char *fmt, ...)
 {
-	char text[ERROR_TEXT];
+	struct buf text = BUF(FAIL_TEXT);
 	va_list ap;
+	int rc = -1;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	put_clean(p, &text, fmt, ap);
 	va_end(ap);
 	p->over = true;
-	if (text_set(&p->result->outcome, "failed", e) == -1 ||
-	    text_set(&p->result->failure, failure, e) == -1)
-		return -1;
-	return text_set(&p->result->error, text, e);
+	if (!buf_ok(&text))
+		rc = err_set(e, ERR_RETRY, "out of memory for an error");
+	else if (text_set(&p->result->outcome, "failed", e) == 0 &&
+	    text_set(&p->result->failure, failure, e) == 0)
+		rc = text_set(&p->result->error, text.data, e);
+	buf_clear(&text);
+	return rc;
 }
 
 int
@@ -138,7 +169,7 @@ pipeline_put_shared(struct pipeline *p, const char *name, struct err *e)
 /* Who listens to a script. */
 struct listener {
 	struct pipeline *p;
-	struct buf *errors;
+	struct words words;
 };
 
 static bool
@@ -153,13 +184,9 @@ static int
 keep_errors(void *ctx, enum sandbox_stream from, const char *bytes, size_t len,
     struct err *e)
 {
-	struct buf *errors = ((struct listener *)ctx)->errors;
-
 	(void)from;
 	(void)e;
-	if (len > errors->max - errors->len)
-		len = errors->max - errors->len;
-	buf_add(errors, bytes, len);
+	words_add(&((struct listener *)ctx)->words, bytes, len);
 	return 0;
 }
 
@@ -169,7 +196,7 @@ pipeline_script(struct pipeline *p, const struct script *s, int *code,
 {
 	char path[128];
 	const char *const argv[] = { "/bin/sh", path, NULL };
-	struct listener listener = { p, s->errors };
+	struct listener listener = { .p = p };
 	const struct sandbox_cmd cmd = { .argv = argv,
 		.env = s->env,
 		.trusted = true,
@@ -180,13 +207,21 @@ pipeline_script(struct pipeline *p, const struct script *s, int *code,
 		.ctx = &listener,
 		.stop = asked_to_stop };
 	struct sandbox_end end;
+	int rc = -1;
 
 	(void)snprintf(path, sizeof(path), SANDBOX_CONTROL "/%s", s->name);
-	if (sandbox_run(p->sb, &cmd, &end, e) == -1)
-		return pipeline_sandbox_error(p, e);
-	*code = end.code;
-	(void)pipeline_cut(p, &end, s->what, s->setting, e);
-	return 0;
+	if (words_open(&listener.words, p->redact, s->errors, false, e) == -1)
+		return -1;
+	if (sandbox_run(p->sb, &cmd, &end, e) == -1) {
+		rc = pipeline_sandbox_error(p, e);
+	} else {
+		words_end(&listener.words);
+		*code = end.code;
+		(void)pipeline_cut(p, &end, s->what, s->setting, e);
+		rc = 0;
+	}
+	words_close(&listener.words);
+	return rc;
 }
 
 static int

@@ -35,6 +35,7 @@ struct pipeline {
 	/* Set by the caller. */
 	const struct spec *spec;
 	const struct secrets *secrets;
+	const struct redact *redact; /* knows the secrets */
 	struct spool_writer *spool;
 	int spool_fd;            /* its folder */
 	bool (*stop)(void *ctx); /* true: the run is to be cancelled */
@@ -80,7 +81,7 @@ int pipeline_cancel(struct pipeline *p, struct err *e);
 
 /*
  * Runs a script of share/sandbox/ as a trusted command; its standard error
- * goes to errors.
+ * goes to errors, redacted.
  */
 struct script {
 	const char *name;       /* file below share/sandbox/ */

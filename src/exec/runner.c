@@ -142,6 +142,7 @@ work(struct runner *r, struct err *e)
 {
 	struct pipeline p = { .spec = &r->spec,
 		.secrets = &r->secrets,
+		.redact = r->redact,
 		.spool = r->spool,
 		.spool_fd = r->in->spool_fd,
 		.stop = asked_to_stop,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "exec/pipeline.h"
+#include "exec/words.h"
 #include "util/fault.h"
 #include "util/file.h"
 #include "util/text.h"
@@ -82,7 +83,8 @@ add_secrets(const struct pipeline *p, const char **env, size_t n)
 struct listener {
 	struct pipeline *p;
 	struct agent_output *reader;
-	struct buf tail; /* the last of its standard error */
+	struct buf tail;    /* the last of its standard error */
+	struct words words; /* what fills it */
 	bool begun;
 };
 
@@ -98,18 +100,6 @@ asked_to_stop(void *ctx)
 	return l->p->stop(l->p->ctx);
 }
 
-static void
-keep_tail(struct buf *tail, const char *bytes, size_t len)
-{
-	if (len > TAIL_MAX) {
-		bytes += len - TAIL_MAX;
-		len = TAIL_MAX;
-	}
-	if (tail->len + len > TAIL_MAX)
-		buf_drop(tail, tail->len + len - TAIL_MAX);
-	buf_add(tail, bytes, len);
-}
-
 static int
 hear(void *ctx, enum sandbox_stream from, const char *bytes, size_t len,
     struct err *e)
@@ -120,7 +110,7 @@ hear(void *ctx, enum sandbox_stream from, const char *bytes, size_t len,
 	    agent_output_feed(l->reader, bytes, len, e) == -1)
 		return -1;
 	if (from == SANDBOX_STDERR)
-		keep_tail(&l->tail, bytes, len);
+		words_add(&l->words, bytes, len);
 	return spool_output(l->p->spool,
 	    from == SANDBOX_STDOUT ? "stdout" : "stderr", bytes, len, e);
 }
@@ -171,6 +161,7 @@ static int
 judge(struct pipeline *p, struct listener *l, const struct sandbox_end *end,
     struct err *e)
 {
+	words_end(&l->words);
 	if (spool_output_end(p->spool, e) == -1 ||
 	    agent_output_end(l->reader, end->code, &p->report, e) == -1)
 		return -1;
@@ -214,7 +205,7 @@ run_agent(struct pipeline *p, struct listener *l, struct err *e)
 int
 step_agent(struct pipeline *p, struct err *e)
 {
-	struct listener l = { .p = p, .tail = BUF(2 * TAIL_MAX) };
+	struct listener l = { .p = p, .tail = BUF(TAIL_MAX) };
 	int rc = -1;
 
 	if (find_agent(p, e) == -1)
@@ -222,8 +213,11 @@ step_agent(struct pipeline *p, struct err *e)
 		    "The agent \"%s\" cannot be used here.", p->spec->agent);
 	if (put_files(p, e) == -1)
 		return pipeline_sandbox_error(p, e);
-	if (agent_output_open(&l.reader, p->agent.output, e) == 0)
+	if (agent_output_open(&l.reader, p->agent.output, e) == 0 &&
+	    agent_output_redact(l.reader, p->redact, e) == 0 &&
+	    words_open(&l.words, p->redact, &l.tail, true, e) == 0)
 		rc = run_agent(p, &l, e);
+	words_close(&l.words);
 	agent_output_close(l.reader);
 	buf_clear(&l.tail);
 	return rc;

@@ -122,13 +122,19 @@ take(struct buf *from, char **to, size_t *len, struct err *e)
 static int
 warn_nested(struct pipeline *p, const char *path, struct err *e)
 {
-	char text[600];
+	struct buf text = BUF(PATHS_MAX);
+	int rc;
 
-	(void)snprintf(text, sizeof(text),
-	    "%.400s is a Git repository of its own: its files are not part of "
-	    "the patch.",
+	/* All of it: the spool redacts, and cuts after that. */
+	buf_addf(&text,
+	    "%s is a Git repository of its own: its files are not part of the "
+	    "patch.",
 	    path);
-	return spool_note(p->spool, "warning", text, e);
+	rc = buf_ok(&text)
+	    ? spool_note(p->spool, "warning", text.data, e)
+	    : err_set(e, ERR_RETRY, "out of memory for a warning");
+	buf_clear(&text);
+	return rc;
 }
 
 /* Folders with a .git of their own, with and without a commit (R2). */

@@ -212,6 +212,23 @@ def test_texts_for_the_side_by_side_view(shop):
     assert len(r.changed_files) == 8
 
 
+# --- secrets -------------------------------------------------------------
+
+def parts(secret, n=6):
+    return [secret[i:i + n].encode() for i in range(len(secret) - n + 1)]
+
+
+@pytest.mark.parametrize("after", [915, 980, 990, 999, 1000])
+def test_no_part_of_a_secret_is_left_at_an_edge(shop, after):
+    key = "sk-ant-" + "".join("%02x" % (i * 7 % 256) for i in range(40))
+    r = shop.run("plain", "printf '%s' \"$ANTHROPIC_API_KEY\" >&2;"
+                          f"head -c {after} /dev/zero | tr '\\0' x >&2; exit 1",
+                 env={"ANTHROPIC_API_KEY": key})
+    assert r.failure == "agent_failed"
+    assert "xxxx" in r.error
+    assert not [p for p in parts(key) if p in r.everything()]
+
+
 # --- clones that fail ----------------------------------------------------
 
 def fails(r, failure, *words):

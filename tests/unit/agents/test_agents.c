@@ -349,6 +349,74 @@ test_shipped_agents(void **state)
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
+#define SECRET "sk-ant-0123456789"
+#define SECRET_LEN (sizeof(SECRET) - 1)
+
+/* A report on a secret with pad bytes before it, and after more bytes. */
+static void
+report_on(const char *kind, const char *head, size_t pad, size_t after,
+    const char *tail)
+{
+	struct agent_output *o;
+	struct agent_report report = { 0 };
+	struct redact *r;
+	struct err e = { 0 };
+	struct buf text = BUF(1 << 20);
+
+	assert_int_equal(redact_new(&r, &e), 0);
+	assert_int_equal(redact_learn(r, SECRET, SECRET_LEN, &e), 0);
+	buf_puts(&text, head);
+	memset(buf_reserve(&text, pad), '.', pad);
+	text.len += pad;
+	buf_puts(&text, SECRET);
+	memset(buf_reserve(&text, after), '.', after);
+	text.len += after;
+	buf_puts(&text, tail);
+	assert_int_equal(agent_output_open(&o, kind, &e), 0);
+	assert_int_equal(agent_output_redact(o, r, &e), 0);
+	for (size_t i = 0; i < text.len; i += 4099)
+		assert_int_equal(agent_output_feed(o, text.data + i,
+				     text.len - i < 4099 ? text.len - i : 4099,
+				     &e),
+		    0);
+	assert_int_equal(agent_output_end(o, 1, &report, &e), 0);
+	for (size_t i = 0; i + 4 <= SECRET_LEN; i++) {
+		char part[5] = { 0 };
+
+		memcpy(part, SECRET + i, 4);
+		assert_null(strstr(report.words, part));
+		assert_null(strstr(report.reason, part));
+		assert_null(strstr(report.session, part));
+	}
+	agent_report_clear(&report);
+	agent_output_close(o);
+	buf_clear(&text);
+	redact_free(r);
+}
+
+static void
+test_secrets_at_the_edges(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i <= SECRET_LEN + 2; i++) {
+		report_on("text", "", 10, AGENT_WORDS_MAX - i, "");
+		report_on("text", "", 10, 2 * AGENT_WORDS_MAX - i, "");
+		report_on("claude-stream-json",
+		    "{\"type\":\"result\",\"subtype\":\"error\",\"is_error\":"
+		    "true,\"result\":\"",
+		    10, AGENT_WORDS_MAX - i, "\"}\n");
+		report_on("claude-stream-json",
+		    "{\"type\":\"result\",\"subtype\":\"error\",\"is_error\":"
+		    "true,\"result\":\"",
+		    AGENT_REASON_MAX - i, 10, "\"}\n");
+		report_on("codex-json", "{\"type\":\"error\",\"message\":\"",
+		    AGENT_REASON_MAX - i, 10, "\"}\n");
+		report_on("codex-json",
+		    "{\"type\":\"thread.started\",\"thread_id\":\"", 80 - i, 10,
+		    "\"}\n");
+	}
+}
+
 int
 main(void)
 {
@@ -362,6 +430,7 @@ main(void)
 		TEST(test_codex),
 		TEST(test_long_lines),
 		TEST(test_shipped_agents),
+		cmocka_unit_test(test_secrets_at_the_edges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
