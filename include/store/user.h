@@ -34,6 +34,13 @@ int user_find_by_email(struct db *db, const char *email, struct user_row *u,
     struct err *e) MUST_CHECK;
 
 /*
+ * For administrators: by an address that nobody signs in with yet, such as an
+ * imported one, if it is one user's only. Looks at every user.
+ */
+int user_find_by_address(struct db *db, const char *email, struct user_row *u,
+    struct err *e) MUST_CHECK;
+
+/*
  * For every authenticated call: 0 when the user is there and enabled,
  * ERR_UNKNOWN "User not found" else.
  */

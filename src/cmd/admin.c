@@ -48,7 +48,10 @@ admin_find_user(struct admin *a, const char *who, struct user_row *u,
 
 	if (uuid_read(id, who))
 		return user_find_by_id(a->db, id, u, e);
-	return user_find_by_email(a->db, who, u, e);
+	if (user_find_by_email(a->db, who, u, e) == 0)
+		return 0;
+	return e->kind == ERR_ABSENT ? user_find_by_address(a->db, who, u, e)
+				     : -1;
 }
 
 int

@@ -253,6 +253,29 @@ say_tally(const struct import_run *run)
 	return skipped == 0 ? EX_OK : EX_DATAERR;
 }
 
+/* For the audit log; a run that changed nothing leaves no trace. */
+static int
+note_down(struct import_run *run, struct err *e)
+{
+	unsigned long changed = 0;
+	char detail[300] = "";
+	size_t n = 0;
+
+	for (int kind = 0; kind < IMPORT_KIND_N && n < sizeof(detail); kind++) {
+		const struct tally *t = &run->tally[kind];
+
+		changed += t->done + t->joined;
+		n += (size_t)snprintf(detail + n, sizeof(detail) - n,
+		    "%s%ss %lu", n == 0 ? "" : ", ",
+		    import_kind_name((enum import_kind)kind),
+		    t->done + t->joined);
+	}
+	if (run->dry != NULL || changed == 0)
+		return 0;
+	return admin_audit(&run->admin, "import",
+	    run->user_id[0] == '\0' ? NULL : run->user_id, detail, e);
+}
+
 struct import_args {
 	const char *config;
 	const char *user;
@@ -297,10 +320,10 @@ run_import(struct import_run *run, const struct import_args *args, char **paths,
 	for (i = 0; i < n; i++)
 		if (import_file_open(&files[i], paths[i], &e) == -1)
 			goto out;
-	if (import_files(run, files, n, &e) == 0)
-		status = say_tally(run);
-	else
+	if (import_files(run, files, n, &e) == -1)
 		(void)say_tally(run);
+	else if (note_down(run, &e) == 0)
+		status = say_tally(run);
 out:
 	for (i = 0; i < n; i++)
 		import_file_close(&files[i]);

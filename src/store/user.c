@@ -184,6 +184,19 @@ user_find_by_email(struct db *db, const char *email, struct user_row *u,
 }
 
 int
+user_find_by_address(struct db *db, const char *email, struct user_row *u,
+    struct err *e)
+{
+	return find(db,
+	    "SELECT " USER_COLUMNS " FROM users u"
+	    " LEFT JOIN user_credentials c ON c.user_id = u.id"
+	    " LEFT JOIN users other ON LOWER(other.email) = LOWER(u.email)"
+	    " AND other.id <> u.id"
+	    " WHERE LOWER(u.email) = LOWER(?) AND other.id IS NULL",
+	    email, u, e);
+}
+
+int
 user_check(struct db *db, const char *id, struct err *e)
 {
 	const struct db_arg args[] = { db_arg_text(id) };

@@ -8,6 +8,7 @@ import uuid
 import pytest
 
 import apikit
+import stack as stackkit
 
 pytestmark = pytest.mark.skipif(apikit.why_not() is not None,
                                 reason=str(apikit.why_not()))
@@ -222,6 +223,18 @@ def test_tokens_are_never_imported(stack):
     assert "SECRET" not in said
     assert stack.sql("SELECT github_token FROM users") == ((None,),)
     assert count(stack, "user_credentials") == 0
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_an_import_is_in_the_audit_log(stack, form):
+    stack.sql("DELETE FROM audit_log")
+    user = a_user()
+    import_rows(stack, form, [user], [a_project(user)], options=["--dry-run"])
+    assert count(stack, "audit_log") == 0
+    for _ in range(2):
+        import_rows(stack, form, [user], [a_project(user, id=7, repo_url="u")])
+    assert stack.sql("SELECT kind, actor, detail FROM audit_log") == (
+        ("import", "admin", "users 1, projects 1, tasks 0, backups 0"),)
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])
@@ -551,3 +564,35 @@ def test_csv_that_pythons_csv_module_wrote(stack):
                      "full_name": 'a "b",\nc'})
     run(stack, write(stack, "u.csv", out.getvalue()), status=0)
     assert stack.sql("SELECT full_name FROM users") == (('a "b",\nc',),)
+
+
+def test_an_imported_user_gets_a_password_by_address(stack):
+    user = a_user()
+    import_rows(stack, "csv", [user])
+    stack.taskmill("user", "passwd", user["email"],
+                   input=apikit.PASSWORD + "\n")
+    answer = stack.post("/api/auth/token", {"email": user["email"],
+                                            "password": apikit.PASSWORD})
+    assert answer.status_code == 200, answer.text
+
+
+# ------------------------------------------------------- a bad connection
+
+@pytest.fixture(scope="module")
+def engine():
+    with stackkit.Engine() as e:
+        yield e
+
+
+@pytest.mark.parametrize("what", ["drop-reply", "drop-request"])
+def test_lost_commits_import_nothing_twice(engine, what):
+    user = a_user()
+    tasks = [a_task(user, id=next_id() + 10**6) for _ in range(450)]
+    with stackkit.proxied(engine) as tell:
+        tell(what, 2)
+        said = import_rows(engine, "csv", [user], tasks=tasks)
+        assert "dropped=2" in tell("stat")
+    assert "users: 1 imported" in said and "tasks: 450 imported" in said
+    assert engine.sql("SELECT COUNT(*) FROM tasks WHERE user_id = %s",
+                      user["id"]) == ((450,),)
+    assert "450 before" in import_rows(engine, "csv", [user], tasks=tasks)
