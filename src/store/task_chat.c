@@ -50,6 +50,19 @@ is_there(struct db *db, const struct adding *a, struct err *e)
 	return got;
 }
 
+/*
+ * How large the messages may be before this one. A document that is over the
+ * packet's size would become NULL (M15).
+ */
+static uint64_t
+room_before(const struct db *db, const struct adding *a)
+{
+	const uint64_t packet = db_max_packet(db), all = CHAT_BYTES_MAX;
+	const uint64_t most = packet / 2 < all ? packet / 2 : all;
+
+	return most > a->message.len ? most - a->message.len : 0;
+}
+
 static int
 add_body(struct db *db, void *ctx, struct err *e)
 {
@@ -57,7 +70,7 @@ add_body(struct db *db, void *ctx, struct err *e)
 	const struct db_arg args[] = { db_arg_string(a->message.data,
 					   a->message.len),
 		db_arg_int(a->id), db_arg_text(a->user_id),
-		db_arg_uint(CHAT_BYTES_MAX - a->message.len) };
+		db_arg_uint(room_before(db, a)) };
 	struct db_done done;
 
 	if (db_exec(db,
