@@ -87,6 +87,12 @@ int local_get(struct sandbox *sb, const char *path, struct buf *out,
 int local_make_folder(const struct local *lo, int dirfd, const char *name,
     struct err *e);
 
+/*
+ * Gives us our folders back, whatever mode a command has given them. Nothing of
+ * a sandbox may run meanwhile.
+ */
+int local_repair(const struct local *lo, struct err *e);
+
 /* A compiled filter in a memory file, at its beginning. */
 int seccomp_filter_new(int *fd, struct err *e);
 

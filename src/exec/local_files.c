@@ -57,6 +57,35 @@ open_folder(int base, const char *rest, const char **name, struct err *e)
 	return (int)fd;
 }
 
+/* The mode of a folder below, without a look through a link. */
+static int
+repair_below(int dirfd, const char *name, struct err *e)
+{
+	char path[64];
+	int fd =
+	    openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int rc = 0;
+
+	/* Removed, or something else by now: then it is no folder of ours. */
+	if (fd == -1)
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+		    ? 0
+		    : err_sys(e, ERR_BROKEN, "look at the folder %s", name);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (chmod(path, 0700) == -1)
+		rc = err_sys(e, ERR_BROKEN, "mode of the folder %s", name);
+	(void)close(fd);
+	return rc;
+}
+
+int
+local_repair(const struct local *lo, struct err *e)
+{
+	if (fchmod(lo->home_fd, 0700) == -1)
+		return err_sys(e, ERR_BROKEN, "mode of the home folder");
+	return repair_below(lo->home_fd, "workspace", e);
+}
+
 static int
 write_new(const struct local *lo, int folder, const char *name,
     const void *bytes, size_t len, struct err *e)

@@ -393,6 +393,12 @@ run_started(struct running *r, struct err *e)
 	if (await_end(r, e) == -1 || rc == -1 || drain(r, e) == -1)
 		return -1;
 	r->end->code = how.code;
+	/*
+	 * An agent that takes all memory may have bwrap itself killed, which
+	 * is its own end and not a failure to start.
+	 */
+	if (how.signal != 0 && r->inner_fd != -1 && !r->cmd->trusted)
+		return 0;
 	return check_started(r, e);
 }
 
@@ -439,6 +445,8 @@ local_run(struct sandbox *sb, const struct sandbox_cmd *cmd,
 		(void)err_set(e, ERR_INVALID, "a command is too long");
 		goto out;
 	}
+	if (cmd->trusted && local_repair(lo, e) == -1)
+		goto out;
 	if (start(&r, &l, e) == -1)
 		goto out;
 	rc = run_started(&r, e);

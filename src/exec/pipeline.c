@@ -1,6 +1,7 @@
 #include "exec/pipeline.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 #include "util/text.h"
 #include "util/utf8.h"
 
+#define START_TRIES 3
+#define START_PAUSE_MS 1000
 #define SCRIPT_MAX ((size_t)64 * 1024)
 #define METADATA_MAX ((size_t)8 * 1024 * 1024)
 #define ERROR_TEXT ((size_t)2048)
@@ -190,6 +193,31 @@ keep_errors(void *ctx, enum sandbox_stream from, const char *bytes, size_t len,
 	return 0;
 }
 
+/*
+ * Runs a command. Before the agent one that cannot be started leaves the run
+ * to another attempt. After it that would be the agent's second run, which it
+ * could bring about itself: the same command is tried again instead, and then
+ * the run has failed.
+ */
+static int
+run_command(struct pipeline *p, const struct sandbox_cmd *cmd,
+    struct sandbox_end *end, struct err *e)
+{
+	struct err why;
+	int rc = -1;
+
+	for (int i = 0; i < START_TRIES; i++) {
+		if ((rc = sandbox_run(p->sb, cmd, end, e)) == 0)
+			return 0;
+		if (!p->agent_ran || e->kind != ERR_RETRY)
+			return pipeline_sandbox_error(p, e);
+		(void)poll(NULL, 0, START_PAUSE_MS);
+	}
+	why = *e;
+	return pipeline_fail(p, "internal", e,
+	    "The sandbox failed after the agent had run: %s", why.text);
+}
+
 int
 pipeline_script(struct pipeline *p, const struct script *s, int *code,
     struct err *e)
@@ -206,19 +234,17 @@ pipeline_script(struct pipeline *p, const struct script *s, int *code,
 		.output = keep_errors,
 		.ctx = &listener,
 		.stop = asked_to_stop };
-	struct sandbox_end end;
-	int rc = -1;
+	struct sandbox_end end = { 0 };
+	int rc;
 
 	(void)snprintf(path, sizeof(path), SANDBOX_CONTROL "/%s", s->name);
 	if (words_open(&listener.words, p->redact, s->errors, false, e) == -1)
 		return -1;
-	if (sandbox_run(p->sb, &cmd, &end, e) == -1) {
-		rc = pipeline_sandbox_error(p, e);
-	} else {
+	rc = run_command(p, &cmd, &end, e);
+	if (rc == 0 && !p->over) {
 		words_end(&listener.words);
 		*code = end.code;
 		(void)pipeline_cut(p, &end, s->what, s->setting, e);
-		rc = 0;
 	}
 	words_close(&listener.words);
 	return rc;

@@ -50,7 +50,8 @@ struct pipeline {
 	char branch[256]; /* that was pushed */
 	struct buf texts; /* JSON array: files before and after */
 	unsigned int took_ms[STEP_N];
-	bool over; /* failed or cancelled: result says so */
+	bool agent_ran; /* from now on no failure may have it run again */
+	bool over;      /* failed or cancelled: result says so */
 };
 
 /*

@@ -199,6 +199,7 @@ run_agent(struct pipeline *p, struct listener *l, struct err *e)
 	(void)add_secrets(p, env, 2);
 	if (sandbox_run(p->sb, &cmd, &end, e) == -1)
 		return pipeline_sandbox_error(p, e);
+	p->agent_ran = true;
 	return judge(p, l, &end, e);
 }
 

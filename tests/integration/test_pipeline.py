@@ -559,6 +559,29 @@ def test_row59_nested_repositories_are_reported(shop):
     assert "z" in r.changed_files
 
 
+@BOTH
+@pytest.mark.parametrize("what", ["$HOME", "$HOME/workspace",
+                                  "$HOME/workspace/repo"])
+def test_modes_of_our_folders_are_ours(shop, what, isolation):
+    """Else the changes could not be had, and the agent would run again."""
+    r = shop.run("plain", f"echo z >z; chmod 000 {what}", isolation=isolation)
+    assert (r.code, r.outcome) == (0, "completed"), r.error
+    assert r.changed_files == ["z"]
+    assert not list(shop.boxes.iterdir())
+
+
+def test_what_cannot_start_after_the_agent_has_failed(shop):
+    with shop.started("plain", "echo z >z; sleep 2") as (process, spool):
+        wait_for(lambda: (spool / "events.ndjson").exists() and b'"agent"' in
+                 (spool / "events.ndjson").read_bytes())
+        time.sleep(0.5)
+        next(shop.boxes.iterdir()).joinpath("etc", "passwd").unlink()
+        assert process.wait(30) == 0
+    result = json.loads((spool / "result.json").read_bytes())
+    assert (result["outcome"], result["failure"]) == ("failed", "internal")
+    assert "after the agent had run: bubblewrap" in result["error"]
+
+
 GONE = {
     "removed": ("cd ..; rm -rf repo", "completed"),
     "emptied": ("rm -rf ./* ./.git", "completed"),
