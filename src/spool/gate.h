@@ -36,4 +36,13 @@ int gate_end(struct gate *g, struct buf *out, struct err *e) MUST_CHECK;
 void gate_text(const struct redact *redact, struct buf *out, const char *text,
     size_t max);
 
+/*
+ * A JSON text, or a part of one ("a":1,"b":2), appended to out: each string
+ * that is a value is redacted as it was before it was escaped, and then
+ * escaped again. The document as a whole is never redacted: a secret with a
+ * quote would not be found, and one that looks like JSON would break it.
+ */
+void gate_json(const struct redact *redact, struct buf *out, const char *json,
+    size_t len);
+
 #endif

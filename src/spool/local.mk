@@ -2,6 +2,7 @@ noinst_LIBRARIES += libspool.a
 libspool_a_SOURCES = \
 	src/spool/gate.c \
 	src/spool/gate.h \
+	src/spool/gate_json.c \
 	src/spool/name.c \
 	src/spool/reader.c \
 	src/spool/result_read.c \

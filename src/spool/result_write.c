@@ -9,6 +9,7 @@
 #include "util/json.h"
 
 #define SMALL_MAX ((size_t)16 * 1024 * 1024)
+#define METADATA_MAX ((size_t)64 * 1024 * 1024)
 #define BULK_OUT_MAX (6 * GATE_PIECE)
 
 /* Passes bytes through the gate into fd, piece by piece. */
@@ -42,6 +43,15 @@ out:
 	return rc;
 }
 
+static int
+open_bulk(const struct spool_writer *w, const char *name, struct err *e)
+{
+	int fd = openat(w->dirfd, name,
+	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd != -1 ? fd : err_sys(e, ERR_RETRY, "write %s", name);
+}
+
 /*
  * Writes one bulk file down to the disk. bytes NULL: no file, *written is -1.
  * No rename is needed here: nobody looks before result.json is there.
@@ -56,10 +66,8 @@ write_bulk(struct spool_writer *w, const char *name, bool text,
 	*written = -1;
 	if (bytes == NULL)
 		return 0;
-	fd = openat(w->dirfd, name,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd == -1)
-		return err_sys(e, ERR_RETRY, "write %s", name);
+	if ((fd = open_bulk(w, name, e)) == -1)
+		return -1;
 	*written = 0;
 	if (gate_open(&g, w->redact, text, e) == -1)
 		goto out;
@@ -75,6 +83,43 @@ write_bulk(struct spool_writer *w, const char *name, bool text,
 out:
 	gate_close(&g);
 	(void)close(fd);
+	return rc;
+}
+
+/* The metadata, a document, goes through its own gate. */
+static int
+write_metadata(struct spool_writer *w, const char *json, int64_t *written,
+    struct err *e)
+{
+	struct buf out = BUF(METADATA_MAX);
+	int fd = -1, rc = -1;
+
+	*written = -1;
+	if (json == NULL)
+		return 0;
+	gate_json(w->redact, &out, json, strlen(json));
+	if (!buf_ok(&out)) {
+		(void)err_set(e, ERR_BROKEN,
+		    "the metadata are no JSON, or larger than %zu",
+		    METADATA_MAX);
+		goto out;
+	}
+	if ((fd = open_bulk(w, "metadata.json", e)) == -1)
+		goto out;
+	if (fd_write_all(fd, out.data, out.len, e) == -1) {
+		(void)err_wrap(e, "write metadata.json");
+		goto out;
+	}
+	if (fsync(fd) == -1) {
+		(void)err_sys(e, ERR_RETRY, "fsync metadata.json");
+		goto out;
+	}
+	*written = (int64_t)out.len;
+	rc = 0;
+out:
+	if (fd != -1)
+		(void)close(fd);
+	buf_clear(&out);
 	return rc;
 }
 
@@ -129,7 +174,7 @@ put_result(struct buf *out, const struct redact *redact,
 	if (r->changed_files == NULL) {
 		json_null(&j);
 	} else {
-		redact_text(redact, out, r->changed_files,
+		gate_json(redact, out, r->changed_files,
 		    strlen(r->changed_files));
 		j.comma = true;
 	}
@@ -145,8 +190,6 @@ static int
 write_before(struct spool_writer *w, const struct spool_result *r,
     struct bulk_sizes *sizes, struct err *e)
 {
-	size_t metadata_len = r->metadata == NULL ? 0 : strlen(r->metadata);
-
 	if (spool_output_end(w, e) == -1)
 		return -1;
 	if (fsync(w->fd) == -1)
@@ -155,8 +198,7 @@ write_before(struct spool_writer *w, const struct spool_result *r,
 		e) == -1 ||
 	    write_bulk(w, "patch", false, r->patch, r->patch_len, &sizes->patch,
 		e) == -1 ||
-	    write_bulk(w, "metadata.json", true, r->metadata, metadata_len,
-		&sizes->metadata, e) == -1)
+	    write_metadata(w, r->metadata, &sizes->metadata, e) == -1)
 		return -1;
 	return dir_sync(w->dirfd, e);
 }

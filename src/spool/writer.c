@@ -190,8 +190,7 @@ spool_step(struct spool_writer *w, const char *name, const char *state,
 	json_name_text(&j, "state", state);
 	if (extra_json != NULL) {
 		buf_putc(&w->line, ',');
-		redact_text(w->redact, &w->line, extra_json,
-		    strlen(extra_json));
+		gate_json(w->redact, &w->line, extra_json, strlen(extra_json));
 	}
 	return event_end(w, &j, e);
 }

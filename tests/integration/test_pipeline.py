@@ -229,6 +229,18 @@ def test_no_part_of_a_secret_is_left_at_an_edge(shop, after):
     assert not [p for p in parts(key) if p in r.everything()]
 
 
+@pytest.mark.parametrize("key", ['pa"ss\\word-1234567', '","after":"',
+                                 '["e.txt"]', '"outcome":"', "filename"])
+def test_redaction_knows_what_json_says(shop, key):
+    r = shop.run("plain", "printf '%s\\n' \"$ANTHROPIC_API_KEY\" >e.txt;"
+                          "echo done", env={"ANTHROPIC_API_KEY": key})
+    assert (r.outcome, r.changed_files) == ("completed", ["e.txt"])
+    assert r.metadata["file_changes"] == [{
+        "filename": "e.txt", "before": "FILE_NOT_EXISTS",
+        "after": "[redacted]\n"}]
+    assert key.encode() not in r.diff + r.patch
+
+
 # --- clones that fail ----------------------------------------------------
 
 def fails(r, failure, *words):
