@@ -14,9 +14,23 @@
  */
 int machine_register(struct db *db, const char *id, const char *boot_id,
     unsigned int fresh_s, struct err *e) MUST_CHECK;
-int machine_beat(struct db *db, const char *id, struct err *e) MUST_CHECK;
+
+/*
+ * The next ones. trouble: why it takes no tasks now, in some words that anybody
+ * may read; NULL: it does.
+ */
+int machine_beat(struct db *db, const char *id, const char *trouble,
+    struct err *e) MUST_CHECK;
 
 /* Seconds since any reaper's last beat; -1 when there never was one. */
 int machine_age_s(struct db *db, double *age_s, struct err *e) MUST_CHECK;
+
+/*
+ * Why no machine that was seen within fresh_s takes tasks; "" when one does, or
+ * when none was seen.
+ */
+#define MACHINE_TROUBLE_MAX 101
+int machine_trouble(struct db *db, unsigned int fresh_s,
+    char trouble[MACHINE_TROUBLE_MAX], struct err *e) MUST_CHECK;
 
 #endif

@@ -135,9 +135,12 @@ check_schema(struct api *a, char detail[DETAIL_MAX], struct err *e)
 static bool
 check_reaper(struct api *a, char detail[DETAIL_MAX], struct err *e)
 {
+	char trouble[MACHINE_TROUBLE_MAX];
 	double age_s = -1;
 
-	if (machine_age_s(a->db, &age_s, e) == -1) {
+	if (machine_age_s(a->db, &age_s, e) == -1 ||
+	    machine_trouble(a->db, (unsigned int)REAPER_FRESH_S, trouble, e) ==
+		-1) {
 		snprintf(detail, DETAIL_MAX, "not known");
 		return false;
 	}
@@ -145,8 +148,9 @@ check_reaper(struct api *a, char detail[DETAIL_MAX], struct err *e)
 		snprintf(detail, DETAIL_MAX, "never seen");
 		return false;
 	}
-	snprintf(detail, DETAIL_MAX, "seen %.0f s ago", age_s);
-	return age_s <= REAPER_FRESH_S;
+	snprintf(detail, DETAIL_MAX, "seen %.0f s ago%s%.40s", age_s,
+	    trouble[0] == '\0' ? "" : ", takes no tasks: ", trouble);
+	return age_s <= REAPER_FRESH_S && trouble[0] == '\0';
 }
 
 static bool

@@ -327,12 +327,14 @@ check_agents(struct report *r, struct finding *f)
 static void
 check_reaper(struct report *r, struct finding *f)
 {
+	char trouble[MACHINE_TROUBLE_MAX];
 	struct err e = { 0 };
 	double age_s;
 
 	if (!r->database_there)
 		find(f, CHECK_WARN, "unknown without the database");
-	else if (machine_age_s(r->a->db, &age_s, &e) == -1)
+	else if (machine_age_s(r->a->db, &age_s, &e) == -1 ||
+	    machine_trouble(r->a->db, 10, trouble, &e) == -1)
 		find(f, CHECK_WARN, "%s", e.text);
 	else if (age_s < 0)
 		find(f, CHECK_WARN, "none was ever here: start taskmill serve");
@@ -341,6 +343,8 @@ check_reaper(struct report *r, struct finding *f)
 		    "none has been heard of for %.0f s: tasks wait until "
 		    "taskmill serve runs",
 		    age_s);
+	else if (trouble[0] != '\0')
+		find(f, CHECK_WARN, "it takes no tasks: %s", trouble);
 	else
 		find(f, CHECK_OK, "last heard of %.1f s ago", age_s);
 }

@@ -1,34 +1,10 @@
 /* Taking due tasks, as many as may run (reliability 5). */
-#include <sys/statvfs.h>
-
 #include "engine/impl.h"
 #include "util/clock.h"
 #include "util/log.h"
 
 /* Then the others get their turn; the rest follows at once. */
 #define BURST 8
-
-/* Fault 54: what cannot be written down must not be begun. */
-static bool
-disk_has_room(struct engine *g)
-{
-	uint64_t reserve = (uint64_t)g->config->disk_reserve_mb << 20;
-	struct statvfs fs;
-	bool low;
-
-	if (fstatvfs(g->spool_fd, &fs) == -1)
-		return true; /* then the first write will tell */
-	low = (uint64_t)fs.f_bavail * fs.f_frsize < reserve;
-	if (low && !g->disk_low)
-		log_line(LOG_ERROR,
-		    "disk low, nothing is claimed free_mb=%ju reserve_mb=%ld",
-		    (uintmax_t)(((uint64_t)fs.f_bavail * fs.f_frsize) >> 20),
-		    g->config->disk_reserve_mb);
-	if (!low && g->disk_low)
-		log_line(LOG_INFO, "disk has room again");
-	g->disk_low = low;
-	return !low;
-}
 
 /* Pushes have places of their own. */
 static bool
@@ -47,14 +23,22 @@ may_claim(struct engine *g, int64_t now_ms)
 {
 	struct err e = { 0 };
 
-	if (g->drain || !g->registered || !link_ready(g, now_ms) ||
-	    !disk_has_room(g))
+	if (g->drain || !g->registered || !room_now(g, now_ms) ||
+	    !link_ready(g, now_ms))
 		return false;
 	if (spawner_ready(&g->spawner, now_ms, &e) == -1) {
 		log_err(LOG_WARN, &e, "nothing is claimed");
 		return false;
 	}
 	return true;
+}
+
+/* Not, if what was begun last has shown otherwise. */
+static bool
+may_go_on(const struct engine *g)
+{
+	return link_ready(g, clock_mono_ms()) && g->spawner.sock != -1 &&
+	    !g->room.failing;
 }
 
 /* 1 one more was started, 0 there is none or not now. */
@@ -93,12 +77,11 @@ claim_due(struct engine *g, int64_t now_ms)
 	if (!may_claim(g, now_ms))
 		return;
 	/* Their users look at a page that waits. */
-	for (int i = 0; i < BURST && link_ready(g, clock_mono_ms()); i++)
-		if (g->spawner.sock == -1 || publish_claim_one(g) == 0)
+	for (int i = 0; i < BURST && may_go_on(g); i++)
+		if (publish_claim_one(g) == 0)
 			break;
 	for (int i = 0; i < BURST; i++) {
-		if (!has_place(g) || !link_ready(g, clock_mono_ms()) ||
-		    g->spawner.sock == -1 || claim_one(g) == 0)
+		if (!has_place(g) || !may_go_on(g) || claim_one(g) == 0)
 			return;
 	}
 	g->claim.at_ms = 0;

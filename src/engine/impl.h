@@ -8,6 +8,7 @@
 #include "engine/janitor.h"
 #include "engine/job.h"
 #include "engine/keyring.h"
+#include "engine/room.h"
 #include "engine/run.h"
 #include "engine/spawner.h"
 #include "engine/timer.h"
@@ -27,6 +28,7 @@ struct engine {
 	struct spawner spawner;
 	struct runs runs;
 	struct janitor janitor;
+	struct room room;
 	struct batch batch;
 
 	int spool_fd; /* the folder of spool folders */
@@ -49,7 +51,6 @@ struct engine {
 	int64_t clock_offset_us;
 	bool clock_known;
 	int64_t others; /* machines that might take over our tasks */
-	bool disk_low;
 	pid_t watched_spawner;
 	bool stop;
 };

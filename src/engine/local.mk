@@ -23,6 +23,8 @@ libengine_a_SOURCES = \
 	src/engine/outcome.c \
 	src/engine/outcome.h \
 	src/engine/publish.c \
+	src/engine/room.c \
+	src/engine/room.h \
 	src/engine/run.c \
 	src/engine/run.h \
 	src/engine/ship.c \

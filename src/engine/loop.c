@@ -339,6 +339,7 @@ open_all(struct engine *g, const struct engine_options *o, struct err *e)
 	keyring_init(&g->keys, o->config->state_dir);
 	janitor_init(&g->janitor, o->config->sandbox_dir);
 	batch_init(&g->batch);
+	room_init(&g->room);
 	if (open_folders(g, e) == -1 ||
 	    identity_open(&g->id, o->config->state_dir, e) == -1 ||
 	    spawner_init(&g->spawner, e) == -1 || open_sockets(g, e) == -1 ||

@@ -1,4 +1,5 @@
 /* From a claim to a runner, in the order of reliability 5. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,13 +211,15 @@ make_run(struct engine *g, const struct hold *h, struct err *e)
 	FAULT_POINT("spawn.before_folder");
 	spool_name(name, h->task_id, h->attempt);
 	if (mkdirat(g->spool_fd, name, 0700) == -1) {
-		(void)err_sys(e, ERR_RETRY, "make spool folder %s", name);
+		(void)err_sys(e, errno == EEXIST ? ERR_CONFLICT : ERR_RETRY,
+		    "make spool folder %s", name);
 		return NULL;
 	}
 	dirfd = openat(g->spool_fd, name,
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dirfd == -1) {
 		(void)err_sys(e, ERR_RETRY, "open spool folder %s", name);
+		(void)unlinkat(g->spool_fd, name, AT_REMOVEDIR);
 		return NULL;
 	}
 	if ((r = run_new(h, dirfd, e)) == NULL) {
@@ -297,6 +300,25 @@ out:
 	return rc;
 }
 
+/* The next try takes another folder, and may be another machine's. */
+static void
+give_back(struct engine *g, const struct hold *h)
+{
+	unsigned int delay_ms =
+	    (unsigned int)jittered(config_retry_delay_ms(g->config, 1));
+	struct err e = { 0 };
+
+	if (job_of(h)->give_back(g->db, h, delay_ms, false,
+		"its reaper could not begin it", &e) == 0) {
+		link_worked(g, clock_mono_ms());
+		log_line(LOG_WARN, "task given back id=%jd attempt=%u",
+		    (intmax_t)h->task_id, h->attempt);
+	} else if (e.kind != ERR_CONFLICT) {
+		/* The row is ours and has no run: adopt_wishes() finds it. */
+		link_failed(g, &e, "give back");
+	}
+}
+
 /* Sets *no, or starts it; a start that failed is seen by its free lock. */
 static void
 start(struct engine *g, struct order *o, struct refusal *no)
@@ -310,16 +332,22 @@ start(struct engine *g, struct order *o, struct refusal *no)
 	    take_secrets(g, o, &s, no) == -1)
 		goto out;
 	if ((r = make_run(g, &c->hold, &e)) == NULL) {
-		/* adopt_wishes() gives back a row that has no run. */
 		log_err(LOG_ERROR, &e, "start failed id=%jd",
 		    (intmax_t)c->hold.task_id);
+		/* A folder that is there already is in nobody else's way. */
+		if (e.kind != ERR_CONFLICT)
+			room_start_failed(g);
+		give_back(g, &c->hold);
 		goto out;
 	}
-	if (launch(g, o, r, &s) == 0)
+	if (launch(g, o, r, &s) == 0) {
+		room_start_worked(g);
 		log_line(LOG_INFO, "run started run=%s pid=%ld", r->name,
 		    (long)r->proc.pid);
-	else
+	} else {
+		room_start_failed(g);
 		g->busy = true;
+	}
 out:
 	secrets_clear(&s);
 }

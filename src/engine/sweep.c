@@ -20,7 +20,7 @@ beat(struct engine *g, int64_t now_ms)
 	struct err e = { 0 };
 
 	timer_set(&g->beat, now_ms, BEAT_MS);
-	if (machine_beat(g->db, g->id.machine_id, &e) == -1)
+	if (machine_beat(g->db, g->id.machine_id, g->room.trouble, &e) == -1)
 		link_failed(g, &e, "heartbeat");
 	else
 		link_worked(g, now_ms);

@@ -39,12 +39,14 @@ jittered(int64_t every_ms)
 void
 backoff_fail(struct backoff *b, int64_t now_ms)
 {
+	int64_t most_ms = b->most_ms == 0 ? BACKOFF_MOST_MS : b->most_ms;
+
 	if (b->wait_ms == 0)
 		b->wait_ms = BACKOFF_FIRST_MS;
 	b->until_ms = now_ms + jittered(b->wait_ms);
 	b->wait_ms *= 2;
-	if (b->wait_ms > BACKOFF_MOST_MS)
-		b->wait_ms = BACKOFF_MOST_MS;
+	if (b->wait_ms > most_ms)
+		b->wait_ms = most_ms;
 }
 
 void

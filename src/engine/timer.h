@@ -25,10 +25,11 @@ int64_t timer_earlier(int64_t until_ms, const struct timer *t);
  */
 int64_t jittered(int64_t every_ms);
 
-/* Waits that double from first_ms to most_ms while something keeps failing. */
+/* Waits that double up to most_ms while something keeps failing. */
 struct backoff {
 	int64_t until_ms; /* 0: all is well */
 	int64_t wait_ms;
+	int64_t most_ms; /* 0: BACKOFF_MOST_MS */
 };
 
 #define BACKOFF_FIRST_MS 100

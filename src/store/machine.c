@@ -1,5 +1,7 @@
 #include "store/machine.h"
 
+#include <stdio.h>
+
 struct registering {
 	const char *id;
 	const char *boot_id;
@@ -45,7 +47,8 @@ register_body(struct db *db, void *ctx, struct err *e)
 	return db_exec(db,
 	    "INSERT INTO machines (id, boot_id, seen_at)"
 	    " VALUES (?, ?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE"
-	    " boot_id = VALUES(boot_id), seen_at = VALUES(seen_at)",
+	    " boot_id = VALUES(boot_id), seen_at = VALUES(seen_at),"
+	    " trouble = NULL",
 	    DB_ARGS(args), NULL, e);
 }
 
@@ -60,13 +63,16 @@ machine_register(struct db *db, const char *id, const char *boot_id,
 }
 
 int
-machine_beat(struct db *db, const char *id, struct err *e)
+machine_beat(struct db *db, const char *id, const char *trouble, struct err *e)
 {
-	const struct db_arg args[] = { db_arg_text(id) };
+	const struct db_arg args[] = { trouble == NULL ? db_arg_null()
+						       : db_arg_text(trouble),
+		db_arg_text(id) };
 	struct db_done done;
 
 	if (db_exec_again(db,
-		"UPDATE machines SET seen_at = UTC_TIMESTAMP(6) WHERE id = ?",
+		"UPDATE machines SET seen_at = UTC_TIMESTAMP(6), trouble = ?"
+		" WHERE id = ?",
 		DB_ARGS(args), &done, e) == -1)
 		return -1;
 	if (done.matched != 1)
@@ -92,4 +98,27 @@ machine_age_s(struct db *db, double *age_s, struct err *e)
 		*age_s = (double)db_col_int(rows, 0) / 1e6;
 	db_rows_end(rows);
 	return got == 1 ? 0 : -1;
+}
+
+int
+machine_trouble(struct db *db, unsigned int fresh_s,
+    char trouble[MACHINE_TROUBLE_MAX], struct err *e)
+{
+	const struct db_arg args[] = { db_arg_uint(fresh_s) };
+	struct db_rows *rows;
+	int got;
+
+	trouble[0] = '\0';
+	if (db_query(db,
+		"SELECT COALESCE(trouble, '') FROM machines"
+		" WHERE seen_at > UTC_TIMESTAMP(6) - INTERVAL ? SECOND"
+		" ORDER BY trouble IS NOT NULL, seen_at DESC LIMIT 1",
+		DB_ARGS(args), &rows, e) == -1)
+		return -1;
+	got = db_next(rows, e);
+	if (got == 1)
+		(void)snprintf(trouble, MACHINE_TROUBLE_MAX, "%s",
+		    db_col_text(rows, 0));
+	db_rows_end(rows);
+	return got == -1 ? -1 : 0;
 }

@@ -299,6 +299,11 @@ class Engine(apikit.Stack):
                         " WHERE task_id = %s", task)
         return dict(zip(names, rows[0])) if rows else None
 
+    def trouble(self):
+        """Why the reaper claims nothing, as it tells the database."""
+        rows = self.sql("SELECT COALESCE(trouble, '') FROM machines")
+        return rows[0][0] if rows else ""
+
     def attempts(self, task):
         """Outcomes of all attempts, in their order."""
         return [r[0] for r in self.sql(

@@ -216,6 +216,40 @@ def test_what_expired_goes_however_much_it_is(engine):
         "SELECT 1 FROM idempotency_keys LIMIT 1"), 20, "all old keys to go")
 
 
+def test_a_spool_that_is_gone_wears_no_task_out(engine):
+    """Fault 54: one claim finds out, and then nothing is claimed."""
+    engine.reaper()
+    (engine.state / "spool").rmdir()
+    tasks = [engine.new_task("lines 1") for _ in range(3)]
+    wait_for(lambda: "runs cannot be started" in engine.trouble(), 10,
+             "the reaper to say so")
+    for _ in range(20):
+        engine.poke()
+        time.sleep(0.1)
+    assert sum(len(engine.attempts(task)) for task in tasks) == 1
+    assert [engine.status(task) for task in tasks] == ["pending"] * 3
+    for reaper in engine.reapers:
+        engine.end(reaper)
+    engine.reaper()
+    for task in tasks:
+        assert engine.wait_status(task) == "completed"
+        invariants.all_hold(engine, task)
+    assert engine.trouble() == ""
+
+
+def test_a_folder_in_the_way_of_one_run_stops_no_other(engine):
+    engine.reaper()
+    blocked = engine.new_task("lines 1", run_in_s=1)
+    (engine.state / "spool" / f"{blocked}.1").mkdir()
+    wait_for(lambda: engine.attempts(blocked), 10, "the first attempt")
+    other = engine.new_task("lines 1")
+    assert engine.wait_status(other) == "completed"
+    assert engine.wait_status(blocked) == "completed"
+    assert engine.attempts(blocked) == ["lost", "completed"]
+    assert engine.trouble() == ""
+    (engine.state / "spool" / f"{blocked}.1").rmdir()
+
+
 # ------------------------------------------------------------ other machines
 
 @pytest.fixture

@@ -524,12 +524,87 @@ def test_row54_disk_full(full):
         assert full.status(task) == "pending"
         assert not full.attempts(task)
         assert "disk low" in full.log_text()
+        assert "disk low" in reaper_check(full)["detail"]
         full.end(reaper)
     finally:
         full.write_conf(DISK_RESERVE_MB=1)
     full.reaper()
     assert full.wait_status(task) == "completed"
+    assert reaper_check(full)["ok"]
     invariants.all_hold(full, task, attempts=1)
+
+
+def reaper_check(full):
+    """What /readyz says of the reaper; a check that fails makes it red."""
+    answer = full.get("/readyz")
+    check = answer.json()["checks"]["reaper"]
+    if not check["ok"]:
+        assert answer.status_code == 503
+    return check
+
+
+@contextlib.contextmanager
+def small_disk(folder, options):
+    """A file system of its own in a folder; yields a function that mounts it
+    anew with other options."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs",
+                           str(folder)], capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("may not mount")
+
+    def again(options):
+        subprocess.run(["mount", "-o", f"remount,{options}", str(folder)],
+                       check=True)
+    try:
+        yield again
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("bad,good,why", [
+    ("ro", "rw", "read-only"),
+    ("nr_inodes=40", "nr_inodes=4000", "inodes"),
+])
+def test_row54_nothing_can_be_written(full, bad, good, why):
+    with small_disk(full.state / "spool", "mode=700,size=64m") as mount:
+        mount(bad)
+        full.reaper()
+        tasks = [full.new_task("lines 1") for _ in range(3)]
+        wait_for(lambda: why in reaper_check(full)["detail"], 10,
+                 "the reaper to say so")
+        for task in tasks:
+            assert full.status(task) == "pending" and not full.attempts(task)
+        mount(good)
+        for task in tasks:
+            assert full.wait_status(task) == "completed"
+            invariants.all_hold(full, task, attempts=1)
+        assert reaper_check(full)["ok"]
+        for reaper in full.reapers:
+            full.end(reaper, signal.SIGKILL)
+
+
+def test_row54_full_to_the_last_byte(full):
+    """The numbers look well (no reserve is asked for), and writing fails."""
+    full.write_conf(DISK_RESERVE_MB=0)
+    try:
+        with small_disk(full.state / "spool", "mode=700,size=64k") as mount:
+            (full.state / "spool" / "filler").write_bytes(b"x" * 65536)
+            full.reaper()
+            task = full.new_task("lines 1")
+            wait_for(lambda: "cannot be started" in
+                     reaper_check(full)["detail"], 10, "the reaper to say so")
+            time.sleep(2)
+            assert len(full.attempts(task)) == 1
+            mount("size=64m")
+            assert full.wait_status(task) == "completed"
+            (full.state / "spool" / "filler").unlink()
+            invariants.all_hold(full, task, attempts=2)
+            assert full.trouble() == ""
+            for reaper in full.reapers:
+                full.end(reaper, signal.SIGKILL)
+    finally:
+        full.write_conf(DISK_RESERVE_MB=1)
 
 
 @pytest.mark.parametrize("isolation", ["bwrap", "none"])

@@ -93,6 +93,12 @@ backoff_doubles_up_to_a_limit(void **state)
 	backoff_ok(&b);
 	assert_true(backoff_over(&b, 5000));
 	assert_int_equal(b.wait_ms, 0);
+	b.most_ms = 60000;
+	for (int i = 0; i < 20; i++)
+		backoff_fail(&b, 5000);
+	assert_int_equal(b.wait_ms, 60000);
+	backoff_ok(&b);
+	assert_int_equal(b.most_ms, 60000);
 }
 
 static struct run *
