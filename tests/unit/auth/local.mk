@@ -16,6 +16,8 @@ test_token_cache_SOURCES = tests/unit/auth/test_token_cache.c $(AUTH_FORGE)
 test_token_cache_LDADD = $(AUTH_TEST_LDADD)
 test_password_SOURCES = tests/unit/auth/test_password.c
 test_password_LDADD = $(AUTH_TEST_LDADD)
+test_password_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=crypto_pwhash_argon2id \
+	-Wl,--wrap=crypto_pwhash_argon2id_str_verify
 test_seal_SOURCES = tests/unit/auth/test_seal.c
 test_seal_LDADD = $(AUTH_TEST_LDADD)
 
