@@ -76,7 +76,9 @@ GIT_AUTHOR_DATE=$(field Date)
 [ -n "$GIT_AUTHOR_EMAIL" ] || GIT_AUTHOR_EMAIL=ai@example.com
 [ -n "$GIT_AUTHOR_DATE" ] || GIT_AUTHOR_DATE="$TASKMILL_DATE +0000"
 export GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_AUTHOR_DATE
-export GIT_COMMITTER_NAME='AI Assistant' GIT_COMMITTER_EMAIL=ai@example.com
+# As the commit in the sandbox had it, so that it is that very commit again.
+export GIT_COMMITTER_NAME="$GIT_AUTHOR_NAME"
+export GIT_COMMITTER_EMAIL="$GIT_AUTHOR_EMAIL"
 export GIT_COMMITTER_DATE="$GIT_AUTHOR_DATE"
 {
 	field Subject

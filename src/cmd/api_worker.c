@@ -1,6 +1,7 @@
 #include "cmd/api_worker.h"
 
 #include <malloc.h>
+#include <sys/prctl.h>
 #include <sysexits.h>
 
 #include "api/api.h"
@@ -71,6 +72,9 @@ api_worker_live(const struct config *cfg, const struct worker_place *place,
 	struct api *api = NULL;
 	int status = EX_SOFTWARE;
 
+	/* For people who look at a list of processes. */
+	if (part == API_OUTBOUND)
+		(void)prctl(PR_SET_NAME, "taskmill-out", 0L, 0L, 0L);
 	log_open(part == API_OUTBOUND ? "outbound" : "api",
 	    log_level_of(cfg->log_level));
 	if (api_new(&api, cfg, place->board, &e) == 0) {

@@ -292,13 +292,14 @@ class Stack:
         return user
 
     def call(self, method, path, token=None, headers=None, described=True,
-             **more):
+             timeout=30, **more):
         """One request; its answer must be one that is described."""
         headers = dict(headers or {})
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         answer = requests.request(method, self.url + path, headers=headers,
-                                  verify=str(self.ca), timeout=30, **more)
+                                  verify=str(self.ca), timeout=timeout,
+                                  **more)
         if described:
             self.seen.check(answer, method, path.split("?")[0])
         return answer

@@ -1,0 +1,308 @@
+"""The push of a pull request alone: `taskmill run` of the job "publish".
+
+The branch that comes of a stored patch has the very tree of the sandbox, for
+all cases that the pipeline is tested with.
+"""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import pytest
+
+import gitserver
+from runkit import BINARY, LIMIT_S, TOKEN, Kit, git
+from test_pipeline import BASE, PATCHES
+
+HEAD = "claude-code-7"
+
+
+@pytest.fixture(scope="module")
+def shop():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="tm-push-"))
+    folder.chmod(0o711)
+    (folder / "srv").mkdir()
+    try:
+        with gitserver.serve(folder / "srv", {"x-access-token": TOKEN},
+                             push=True) as server:
+            yield Kit(folder, server)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Push:
+    """What a run of this job left."""
+
+    def __init__(self, kit, repo, patch, base, token=TOKEN, fault="", **more):
+        spec = kit.spec(repo, "x", job="publish", attempt=1000001,
+                        base_commit=base, head_branch=HEAD,
+                        completed_s=1700000000, **more)
+        self.folder = kit.folder / f"push{kit.count}"
+        self.spool = self.folder / "spool"
+        self.spool.mkdir(parents=True)
+        (self.spool / "input.patch").write_bytes(patch)
+        (self.folder / "spec").write_text(json.dumps(spec))
+        self.code = self.run(token, fault)
+        path = self.spool / "result.json"
+        self.result = json.loads(path.read_text()) if path.exists() else {}
+
+    def run(self, token=TOKEN, fault=""):
+        read_fd, write_fd = os.pipe()
+        os.write(write_fd, json.dumps(
+            {"github_token": token, "env": {}}).encode())
+        os.close(write_fd)
+        with open(self.folder / "log", "ab") as log:
+            code = subprocess.run(
+                [BINARY, "run", "--spec", str(self.folder / "spec"),
+                 "--spool", str(self.spool), "--secrets-fd", str(read_fd)],
+                pass_fds=[read_fd], stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, timeout=LIMIT_S, check=False,
+                env={"PATH": "/usr/bin:/bin",
+                     "TASKMILL_FAULT": fault}).returncode
+        os.close(read_fd)
+        return code
+
+    @property
+    def branch(self):
+        return json.loads(
+            (self.spool / "metadata.json").read_text()).get("branch")
+
+    def fails(self, failure, *words):
+        assert (self.code, self.result["outcome"]) == (0, "failed")
+        assert self.result["failure"] == failure, self.result
+        for word in words:
+            assert word in self.result["error"]
+
+    def succeeds(self, branch=HEAD):
+        assert self.result.get("outcome") == "completed", (
+            self.code, self.result, (self.folder / "log").read_text())
+        assert self.branch == branch
+        return self.result["commit_hash"]
+
+
+def made(kit, name, script, base=BASE):
+    """(repository, what a task's run left)"""
+    kit.repository(name, base)
+    r = kit.run(name, script, token=TOKEN)
+    assert r.outcome == "completed", r.error
+    return r, r.metadata["base_commit"]
+
+
+def rev(kit, repo, what):
+    return git("rev-parse", what, cwd=kit.bare(repo)).stdout.decode().strip()
+
+
+@pytest.mark.parametrize("case", sorted(PATCHES))
+def test_branch_has_the_very_tree(shop, case):
+    base, script = PATCHES[case]
+    name = "p-" + case
+    r, commit = made(shop, name, script, base)
+    p = Push(shop, name, r.patch, commit)
+    assert p.succeeds() == rev(shop, name, HEAD)
+    assert rev(shop, name, HEAD + "^{tree}") == \
+        shop.tree_after(name, script).decode()
+    assert rev(shop, name, HEAD + "^") == rev(shop, name, "main")
+    if case != "white-space":  # its subject has blanks that a mail folds
+        assert p.result["commit_hash"] == r.commit_hash
+    assert not list(shop.boxes.iterdir())
+    assert not shop.leftovers()
+
+
+def test_plain_subprocess(shop):
+    r, commit = made(shop, "plain", "echo x >x")
+    p = Push(shop, "plain", r.patch, commit, isolation="none")
+    assert p.succeeds() == r.commit_hash
+
+
+def test_the_same_input_gives_the_same_commit(shop):
+    r, commit = made(shop, "same", "echo x >x")
+    first = Push(shop, "same", r.patch, commit).succeeds()
+    assert Push(shop, "same", r.patch, commit).succeeds() == first
+    refs = git("for-each-ref", cwd=shop.bare("same")).stdout
+    assert len(refs.splitlines()) == 2
+
+
+def test_submodule_stays(shop):
+    shop.repository("with-sub", "echo x >a")
+    work = shop.folder / "work" / "with-sub"
+    git("update-index", "--add", "--cacheinfo",
+        "160000,0123456789012345678901234567890123456789,module", cwd=work)
+    git("commit", "-q", "-m", "sub", cwd=work)
+    git("push", "-q", str(shop.bare("with-sub")), "main", cwd=work)
+    r = shop.run("with-sub", "echo y >b", token=TOKEN)
+    p = Push(shop, "with-sub", r.patch, r.metadata["base_commit"])
+    assert p.succeeds() == r.commit_hash
+
+
+def move_base(kit, repo, script):
+    clone = kit.fresh_clone(repo)
+    subprocess.run(["/bin/sh", "-ec", script], cwd=clone, check=True)
+    git("add", "-A", cwd=clone)
+    git("commit", "-q", "-m", "meanwhile", cwd=clone)
+    git("push", "-q", str(kit.bare(repo)), "main", cwd=clone)
+
+
+@pytest.mark.parametrize("theirs,ours", [
+    ("seq 0 100 >long", "sed -i s/50/fifty/ long"),
+    ("echo theirs >theirs; rm sub/s", "mv long longer; chmod +x keep"),
+    ("printf 'a\\r\\nb\\r\\nc\\r\\nd\\r\\n' >other",
+     "printf 'a\\r\\nB\\r\\nc\\r\\n' >crlf; printf '\\000x' >bin"),
+])
+def test_base_moved(shop, theirs, ours):
+    name = f"moved{shop.count}"
+    r, commit = made(shop, name, ours)
+    move_base(shop, name, theirs)
+    Push(shop, name, r.patch, commit).succeeds()
+    want = shop.fresh_clone(name)
+    subprocess.run(["/bin/sh", "-ec", ours], cwd=want, check=True)
+    git("add", "-A", cwd=want)
+    assert rev(shop, name, HEAD + "^{tree}") == \
+        git("write-tree", cwd=want).stdout.decode().strip()
+
+
+def test_lines_that_are_there_twice(shop):
+    """The right one of two equal places, though both have moved."""
+    base = "for i in 1 2; do seq 1 9; done >twice"
+    name = "twice"
+    r, commit = made(shop, name, "sed -i '14s/.*/five/' twice", base)
+    move_base(shop, name, "{ seq 1 9; cat twice; } >t; mv t twice")
+    Push(shop, name, r.patch, commit).succeeds()
+    text = git("show", f"{HEAD}:twice", cwd=shop.bare(name)).stdout.decode()
+    assert [i for i, line in enumerate(text.split(), 1)
+            if line == "five"] == [23]
+
+
+@pytest.mark.parametrize("theirs,ours,named", [
+    ("sed -i s/50/L/ long", "sed -i s/50/fifty/ long", "long"),
+    ("rm long", "sed -i s/50/fifty/ long", "long"),
+    ("echo q >'n w'", "echo x >'n w'", "n w"),
+    (r"printf '\000y' >bin", r"printf '\000x' >bin", "bin"),
+    ("mv long other", "mv long longer; echo 1 >>longer", "long"),
+])
+def test_conflicts_name_their_files(shop, theirs, ours, named):
+    name = f"conflict{shop.count}"
+    r, commit = made(shop, name, ours)
+    move_base(shop, name, theirs)
+    p = Push(shop, name, r.patch, commit)
+    p.fails("conflict", named)
+    refs = git("for-each-ref", cwd=shop.bare(name)).stdout
+    assert len(refs.splitlines()) == 1
+
+
+def test_base_has_it_already(shop):
+    r, commit = made(shop, "has-it", "sed -i s/50/fifty/ long")
+    move_base(shop, "has-it", "sed -i s/50/fifty/ long; echo more >more")
+    Push(shop, "has-it", r.patch, commit).fails("same")
+
+
+def test_base_commit_is_not_known(shop):
+    r, _ = made(shop, "unknown", "sed -i s/50/fifty/ long")
+    assert Push(shop, "unknown", r.patch, "").succeeds() == r.commit_hash
+
+
+def test_patch_of_another_author_without_a_date(shop):
+    """As old ones may be that were imported."""
+    shop.repository("old", BASE)
+    patch = (b"From: Jos\xc3\xa9 <j@example.com>\nSubject: [PATCH] Old one\n"
+             b"\nWith words.\n\ndiff --git a/new b/new\nnew file mode 100644\n"
+             b"--- /dev/null\n+++ b/new\n@@ -0,0 +1 @@\n+new\n")
+    Push(shop, "old", patch, "").succeeds()
+    log = git("log", "-1", "--format=%an <%ae> %at %ct%n%B", HEAD,
+              cwd=shop.bare("old")).stdout.decode()
+    assert log == ("José <j@example.com> 1700000000 1700000000\nOld one\n\n"
+                   "With words.\n\n")
+
+
+@pytest.mark.parametrize("patch", [
+    b"", b"nothing of a patch\n", b"diff --git a/x b/x\n@@ -1 +1 @@\n"])
+def test_what_is_no_patch(shop, patch):
+    name = f"none{shop.count}"
+    shop.repository(name, BASE)
+    Push(shop, name, patch, "").fails("no_files")
+
+
+@pytest.mark.parametrize("path", ["../out", ".git/config", "/etc/x",
+                                  "a/../../x", ".GIT/hooks/x"])
+def test_paths_that_lead_out(shop, path):
+    name = f"out{shop.count}"
+    shop.repository(name, BASE)
+    patch = (f"From: a <a@b>\nSubject: x\n\ndiff --git a/{path} b/{path}\n"
+             f"new file mode 100644\n--- /dev/null\n+++ b/{path}\n"
+             "@@ -0,0 +1 @@\n+new\n").encode()
+    p = Push(shop, name, patch, "")
+    assert p.result["outcome"] == "failed"
+    assert not list(shop.boxes.iterdir())
+
+
+# --- hosts that refuse ---------------------------------------------------
+
+def test_base_branch_is_gone(shop):
+    r, commit = made(shop, "no-base", "echo x >x")
+    Push(shop, "no-base", r.patch, commit, branch="gone").fails(
+        "no_base", "gone")
+
+
+def test_tag_is_no_base(shop):
+    r, commit = made(shop, "tagged", "echo x >x")
+    git("tag", "v1", "main", cwd=shop.bare("tagged"))
+    Push(shop, "tagged", r.patch, commit, branch="v1").fails("no_base")
+
+
+def test_wrong_token(shop):
+    r, commit = made(shop, "private", "echo x >x")
+    p = Push(shop, "private", r.patch, commit, token="ghp_wrong_wrong_wrong")
+    p.fails("refused", "Authentication failed")
+    for file in p.spool.iterdir():
+        assert b"ghp_wrong" not in file.read_bytes()
+
+
+def test_push_is_refused(shop):
+    r, commit = made(shop, "hooked", "echo x >x")
+    hook = shop.bare("hooked") / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho 'GH006: Protected branch' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    Push(shop, "hooked", r.patch, commit).fails("refused", "GH006")
+
+
+# --- names that are taken ------------------------------------------------
+
+def test_next_free_name(shop):
+    r, commit = made(shop, "taken", "echo x >x")
+    for taken in (HEAD, HEAD + "-2"):
+        git("branch", taken, "main", cwd=shop.bare("taken"))
+    assert Push(shop, "taken", r.patch, commit).succeeds(HEAD + "-3")
+    assert rev(shop, "taken", HEAD) == rev(shop, "taken", "main")
+
+
+def test_all_names_taken(shop):
+    r, commit = made(shop, "full", "echo x >x")
+    for i in range(1, 21):
+        git("branch", HEAD + (f"-{i}" if i > 1 else ""), "main",
+            cwd=shop.bare("full"))
+    Push(shop, "full", r.patch, commit).fails("taken", HEAD)
+
+
+# --- killed --------------------------------------------------------------
+
+@pytest.mark.parametrize("point", [
+    "run.start", "publish.after_fetch", "publish.after_apply",
+    "publish.after_push", "spool.before_rename", "spool.after_rename"])
+def test_killed_and_run_again(shop, point):
+    name = f"killed-{point.replace('.', '-')}"
+    r, commit = made(shop, name, "echo x >x")
+    p = Push(shop, name, r.patch, commit, fault=f"{point}:1:kill")
+    if p.code != -signal.SIGKILL:
+        pytest.skip("this binary was built without fault points")
+    shop.end_leftovers()
+    assert p.run() == 0
+    result = json.loads((p.spool / "result.json").read_text())
+    assert result["commit_hash"] == r.commit_hash == rev(shop, name, HEAD)
+    refs = git("for-each-ref", cwd=shop.bare(name)).stdout
+    assert len(refs.splitlines()) == 2
+    subprocess.run(["rm", "-rf", str(shop.boxes)], check=True)
+    shop.boxes.mkdir(mode=0o711)
+    shop.boxes.chmod(0o711)
