@@ -12,3 +12,4 @@ dist_sandbox_DATA = share/sandbox/apply.sh share/sandbox/askpass \
 	share/sandbox/collect.sh share/sandbox/fetch.sh share/sandbox/push.sh \
 	share/sandbox/remote.sh share/sandbox/repatch.sh
 EXTRA_DIST += tests/agents
+dist_sandbox_DATA += share/sandbox/blobs.sh

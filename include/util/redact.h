@@ -44,6 +44,9 @@ void redact_feed(struct redact_stream *s, struct buf *out, const char *bytes,
 
 /* The stream has ended: appends what was held back. The stream may go on. */
 void redact_flush(struct redact_stream *s, struct buf *out);
+
+/* How many markers the stream has written so far. */
+size_t redact_stream_found(const struct redact_stream *s);
 void redact_stream_free(struct redact_stream *s); /* takes NULL */
 
 #endif

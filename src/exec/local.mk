@@ -1,5 +1,7 @@
 noinst_LIBRARIES += libexec.a
 libexec_a_SOURCES = \
+	src/exec/blob_scan.c \
+	src/exec/blob_scan.h \
 	src/exec/changes.c \
 	src/exec/changes.h \
 	src/exec/changes_texts.c \
@@ -15,6 +17,8 @@ libexec_a_SOURCES = \
 	src/exec/local_run.c \
 	src/exec/patch.c \
 	src/exec/patch.h \
+	src/exec/patch_secrets.c \
+	src/exec/patch_secrets.h \
 	src/exec/pipeline.c \
 	src/exec/pipeline.h \
 	src/exec/remote.c \

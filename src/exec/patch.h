@@ -26,6 +26,7 @@ struct patch_file {
 	char old_id[CHANGES_ID_MAX + 1], new_id[CHANGES_ID_MAX + 1]; /* or "" */
 	bool fragile; /* "git am" would change it */
 	bool encoded; /* as a binary file */
+	bool secret;  /* has one: see patch_secrets.h */
 };
 
 struct patch_files {

@@ -172,6 +172,7 @@ pipeline_put_shared(struct pipeline *p, const char *name, struct err *e)
 /* Who listens to a script. */
 struct listener {
 	struct pipeline *p;
+	const struct script *script;
 	struct words words;
 };
 
@@ -184,12 +185,16 @@ asked_to_stop(void *ctx)
 }
 
 static int
-keep_errors(void *ctx, enum sandbox_stream from, const char *bytes, size_t len,
+hear(void *ctx, enum sandbox_stream from, const char *bytes, size_t len,
     struct err *e)
 {
-	(void)from;
+	struct listener *l = ctx;
+
 	(void)e;
-	words_add(&((struct listener *)ctx)->words, bytes, len);
+	if (from == SANDBOX_STDOUT && l->script->output != NULL)
+		l->script->output(l->script->ctx, bytes, len);
+	else
+		words_add(&l->words, bytes, len);
 	return 0;
 }
 
@@ -224,14 +229,14 @@ pipeline_script(struct pipeline *p, const struct script *s, int *code,
 {
 	char path[128];
 	const char *const argv[] = { "/bin/sh", path, NULL };
-	struct listener listener = { .p = p };
+	struct listener listener = { .p = p, .script = s };
 	const struct sandbox_cmd cmd = { .argv = argv,
 		.env = s->env,
 		.trusted = true,
 		.network = s->network,
 		.limit_s = s->limit_s,
 		.grace_ms = 0, /* it is ours: nothing of it is worth a wait */
-		.output = keep_errors,
+		.output = hear,
 		.ctx = &listener,
 		.stop = asked_to_stop };
 	struct sandbox_end end = { 0 };

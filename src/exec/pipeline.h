@@ -92,6 +92,9 @@ struct script {
 	const char *what;    /* for people: "Cloning the repository" */
 	const char *setting; /* what sets limit_s */
 	struct buf *errors;
+	/* Its standard output, raw; else that goes to errors as well. */
+	void (*output)(void *ctx, const char *bytes, size_t len);
+	void *ctx;
 };
 
 /* Sets p->over when it was stopped or ran too long. */

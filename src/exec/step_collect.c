@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "exec/changes.h"
-#include "exec/patch.h"
+#include "exec/patch_secrets.h"
 #include "exec/pipeline.h"
 #include "util/utf8.h"
 
@@ -172,25 +172,43 @@ remake_patch(struct pipeline *p, const struct buf *attributes,
 	return get(p, OUT "patch", patch, "The patch", "PATCH_MAX_BYTES", e);
 }
 
-/* Files that "git am" would change go into the patch as binary ones. */
+/*
+ * How the files stand in the patch that need care: those with a secret as text,
+ * where the redactor sees it, and those that "git am" would change encoded.
+ */
+static void
+put_attributes(const struct patch_files *f, struct buf *out)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		const struct patch_file *file = &f->list[i];
+
+		if (file->secret || file->fragile)
+			patch_attribute(out, file, file->secret);
+	}
+}
+
 static int
 protect_patch(struct pipeline *p, struct buf *patch, struct err *e)
 {
 	struct buf attributes = BUF(PATHS_MAX * 4);
 	struct patch_files files;
-	int rc = 0;
+	int rc = -1;
 
 	if (p->over || patch->len == 0)
 		return 0;
 	if (patch_read(&files, patch->data, patch->len, e) == -1)
 		return pipeline_sandbox_error(p, e);
-	for (size_t i = 0; i < files.count; i++) {
-		if (files.list[i].fragile)
-			patch_attribute(&attributes, &files.list[i], false);
-	}
-	patch_clear(&files);
+	if (patch_find_secrets(p, &files, e) == -1)
+		goto out;
+	rc = 0;
+	if (!p->over)
+		put_attributes(&files, &attributes);
 	if (attributes.len > 0 || !buf_ok(&attributes))
 		rc = remake_patch(p, &attributes, patch, e);
+	if (rc == 0 && !p->over && patch->len > 0)
+		rc = patch_warn(p, patch->data, patch->len, e);
+out:
+	patch_clear(&files);
 	buf_clear(&attributes);
 	return rc;
 }

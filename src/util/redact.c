@@ -35,6 +35,7 @@ struct redact_stream {
 	const struct redact *r;
 	struct buf held;
 	size_t covered; /* so many held bytes are behind a marker already */
+	size_t found;
 };
 
 int
@@ -245,11 +246,12 @@ longest(const struct redact *r, const unsigned char *t, size_t left, bool ended)
 /*
  * Appends text with every occurrence covered; where occurrences overlap,
  * their union is. Returns how many bytes are done with; unless the text has
- * ended, the rest may be the beginning of an occurrence.
+ * ended, the rest may be the beginning of an occurrence. *found: one more for
+ * each marker.
  */
 static size_t
 cover(const struct redact *r, struct buf *out, const char *text, size_t len,
-    bool ended, size_t *covered)
+    bool ended, size_t *covered, size_t *found)
 {
 	const unsigned char *t = (const unsigned char *)text;
 	size_t end = *covered, plain = end, i, n;
@@ -263,6 +265,7 @@ cover(const struct redact *r, struct buf *out, const char *text, size_t len,
 		if (i >= end) {
 			buf_add(out, text + plain, i - plain);
 			buf_puts(out, marker);
+			(*found)++;
 		}
 		if (i + n > end)
 			plain = end = i + n;
@@ -277,9 +280,9 @@ void
 redact_text(const struct redact *r, struct buf *out, const char *text,
     size_t len)
 {
-	size_t covered = 0;
+	size_t covered = 0, found = 0;
 
-	(void)cover(r, out, text, len, true, &covered);
+	(void)cover(r, out, text, len, true, &covered, &found);
 }
 
 int
@@ -314,7 +317,8 @@ advance(struct redact_stream *s, struct buf *out, bool ended)
 	}
 	if (s->held.len == 0)
 		return;
-	done = cover(s->r, out, s->held.data, s->held.len, ended, &s->covered);
+	done = cover(s->r, out, s->held.data, s->held.len, ended, &s->covered,
+	    &s->found);
 	buf_drop(&s->held, done);
 }
 
@@ -331,4 +335,10 @@ redact_flush(struct redact_stream *s, struct buf *out)
 {
 	advance(s, out, true);
 	s->covered = 0;
+}
+
+size_t
+redact_stream_found(const struct redact_stream *s)
+{
+	return s->found;
 }

@@ -241,6 +241,45 @@ def test_redaction_knows_what_json_says(shop, key):
     assert key.encode() not in r.diff + r.patch
 
 
+HIDDEN = {
+    "text": r"printf 'k=%s\n' $K >f",
+    "crlf": r"printf 'k=%s\r\n' $K >f; printf 'x\r\n' >other",
+    "binary": r"printf '\000%s\001' $K >f; printf '\000' >other",
+    "far-away": r"seq 1 90000 >f; echo $K >>f; printf '\000' >>f",
+    "base64": r"printf 'k=%s\r\n' $(printf %s $K | base64 -w0) >f",
+}
+
+
+@pytest.mark.parametrize("case", sorted(HIDDEN))
+def test_no_secret_hides_in_a_patch(shop, case):
+    """Encoded as a binary file it could not be seen, and would come back."""
+    script = HIDDEN[case]
+    r = shop.run("plain", "K=$ANTHROPIC_API_KEY;" + script,
+                 env={"ANTHROPIC_API_KEY": KEY})
+    assert r.outcome == "completed", r.error
+    assert "secret" in " ".join(r.texts("warning"))
+    assert b"[redacted]" in r.patch and KEY.encode() not in r.everything()
+    clone = shop.fresh_clone("plain")
+    git("am", "-q", cwd=clone, stdin=r.patch, check=False)
+    for path in clone.glob("*"):
+        assert path.is_dir() or KEY.encode() not in path.read_bytes()
+    # Without a secret these files stay whole.
+    r = shop.run("plain", "K=something;" + script,
+                 env={"ANTHROPIC_API_KEY": KEY})
+    assert not r.texts("warning")
+    want = shop.tree_after("plain", "K=something;" + script)
+    assert shop.tree_of_patch("plain", r.patch) == want
+
+
+def test_a_secret_that_was_there_before_does_not_leave(shop):
+    shop.repository("had-it", f"printf '\\000{KEY}\\n' >f; echo x >g")
+    r = shop.run("had-it", r"printf '\000more' >>f; echo y >g",
+                 env={"ANTHROPIC_API_KEY": KEY})
+    assert r.outcome == "completed", r.error
+    assert b"GIT binary patch" not in r.patch and b"+y" in r.patch
+    assert KEY.encode() not in r.everything()
+
+
 # --- clones that fail ----------------------------------------------------
 
 def fails(r, failure, *words):

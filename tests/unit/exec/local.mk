@@ -20,3 +20,7 @@ test_sandbox_bounds_SOURCES = tests/unit/exec/test_sandbox_bounds.c \
 test_sandbox_bounds_LDADD = $(exec_test_libs)
 test_e2b_stream_SOURCES = tests/unit/exec/test_e2b_stream.c
 test_e2b_stream_LDADD = $(exec_test_libs)
+check_PROGRAMS += test_blob_scan
+TESTS += test_blob_scan
+test_blob_scan_SOURCES = tests/unit/exec/test_blob_scan.c
+test_blob_scan_LDADD = $(exec_test_libs)
