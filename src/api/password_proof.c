@@ -82,6 +82,19 @@ prepare_tries(struct tries *t, const struct call *c, const char *account)
 		cfg->sign_in_tries_account, true };
 }
 
+/* The first n turned out not to be failures. */
+static int
+give_back(struct call *c, const struct tries *t, int n, struct err *e)
+{
+	for (int i = 0; i < n; i++) {
+		if (i == BY_ACCOUNT && t->known)
+			continue;
+		if (rate_give_back(c->api->db, &t->rates[i], e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 /* Counts a try before it is judged, so that many at once are counted too. */
 static int
 take_try(struct call *c, struct tries *t, struct err *e)
@@ -98,23 +111,13 @@ take_try(struct call *c, struct tries *t, struct err *e)
 		got = rate_take(c->api->db, &t->rates[i], &wait_s, e);
 		if (got == -1)
 			return -1;
-		if (got == 0) {
-			call_refuse_for(c, wait_s, "Rate limit exceeded");
-			return 1;
-		}
-	}
-	return 0;
-}
-
-/* It was no failure. */
-static int
-give_back(struct call *c, const struct tries *t, struct err *e)
-{
-	for (int i = 0; i < COUNTED_N; i++) {
-		if (i == BY_ACCOUNT && t->known)
+		if (got == 1)
 			continue;
-		if (rate_give_back(c->api->db, &t->rates[i], e) == -1)
+		/* What is refused must not use up others' tries. */
+		if (give_back(c, t, i, e) == -1)
 			return -1;
+		call_refuse_for(c, wait_s, "Rate limit exceeded");
+		return 1;
 	}
 	return 0;
 }
@@ -195,12 +198,13 @@ password_prove(struct call *c, const struct credentials *in, struct user_row *u,
 	if ((rc = take_try(c, &t, e)) != 0)
 		return rc;
 	if ((rc = password_seat(c, &seat, e)) != 0)
-		return rc == -1 || give_back(c, &t, e) == -1 ? -1 : 1;
+		return rc == -1 || give_back(c, &t, COUNTED_N, e) == -1 ? -1
+									: 1;
 	good = matches(c->api->cfg, in, u);
 	seat_leave(seat);
 	if (!good)
 		return failed(c, in, u, e);
-	if (give_back(c, &t, e) == -1 ||
+	if (give_back(c, &t, COUNTED_N, e) == -1 ||
 	    rate_know(c->api->db, t.keys[BY_PAIR], e) == -1)
 		return -1;
 	return 0;

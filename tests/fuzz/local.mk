@@ -1,7 +1,7 @@
 # libFuzzer targets, built by "make fuzzers" after configure --enable-fuzzers
 # CC=clang, and run by script/fuzz. A new one is a fuzz_NAME.c here, its name
 # in FUZZ_TARGETS, two lines below, and a seed corpus in corpus/fuzz_NAME/.
-FUZZ_TARGETS = fuzz_envelope fuzz_github fuzz_import fuzz_json fuzz_jwt fuzz_path fuzz_redact fuzz_spool fuzz_url
+FUZZ_TARGETS = fuzz_envelope fuzz_github fuzz_import fuzz_json fuzz_jwks fuzz_jwt fuzz_path fuzz_redact fuzz_spool fuzz_url
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 if FUZZERS
@@ -22,6 +22,10 @@ fuzz_import_LDADD = libutil.a $(SYSTEM_LIBS)
 fuzz_json_SOURCES = tests/fuzz/fuzz_json.c
 fuzz_json_LDFLAGS = $(FUZZ_LINK)
 fuzz_json_LDADD = libutil.a $(SYSTEM_LIBS)
+
+fuzz_jwks_SOURCES = tests/fuzz/fuzz_jwks.c
+fuzz_jwks_LDFLAGS = $(FUZZ_LINK)
+fuzz_jwks_LDADD = libauth.a libutil.a $(SYSTEM_LIBS)
 
 fuzz_jwt_SOURCES = tests/fuzz/fuzz_jwt.c
 fuzz_jwt_LDFLAGS = $(FUZZ_LINK)

@@ -547,6 +547,16 @@ def test_a_guesser_is_stopped_and_locks_nobody_out(stack, member):
                    source=attacker).status_code == 200
 
 
+def test_what_is_refused_uses_up_nothing(stack, member):
+    """Else one account's guesser would shut out all who share his address."""
+    for _ in range(9):
+        sign_in(stack, member, "a wrong guess", "127.0.0.12")
+    hits = stack.sql(
+        "SELECT hits FROM rate_windows WHERE kind = 'address' AND key_hash ="
+        " UNHEX(SHA2(CONCAT(CHAR(0), '127.0.0.12'), 256))")
+    assert hits == ((5,),)
+
+
 def test_both_sign_ins_count_as_one(stack, member):
     for i in range(5):
         path = "/api/auth/token" if i % 2 else \
