@@ -32,6 +32,9 @@ static const char usage[] =
 /* Between fetches, whatever strangers' tokens make workers ask for. */
 #define LEAST_MS 30000
 
+/* For one fetch; who stops the service waits for it. */
+#define FETCH_MS 10000
+
 /* A key that was withdrawn stays for so many intervals. */
 #define KEEP_INTERVALS 2
 
@@ -95,6 +98,7 @@ get(struct fetcher *f, struct buf *text, struct err *e)
 		.url = f->cfg.idp_jwks_url,
 		.headers = headers,
 		.max_body = JWKS_TEXT_MAX,
+		.timeout_ms = FETCH_MS,
 		.ca_file = ca[0] != '\0' ? ca : NULL };
 	struct net_response rs = { 0 };
 	int rc = -1;
