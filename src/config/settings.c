@@ -119,7 +119,7 @@ const struct setting settings[] = {
 	FLAG("SIMULATION_AGENT_NETWORK", simulation_agent_network, "no", "the simulated agent may use the network"),
 	TEXT("SANDBOX_USER", sandbox_user, "nobody", 1, 32, "who runs sandboxes when the reaper is root"),
 	NUMBER("SANDBOX_MEMORY_MB", sandbox_memory_mb, "2048", 16, 1048576, "data memory of one process in a sandbox"),
-	NUMBER("SANDBOX_PROCESSES", sandbox_processes, "512", 8, 1000000, "processes in a sandbox"),
+	NUMBER("SANDBOX_PROCESSES", sandbox_processes, "512", 8, 1000000, "processes in one sandbox; without isolation, of the user who runs them"),
 	NUMBER("SANDBOX_OPEN_FILES", sandbox_open_files, "1024", 16, 1048576, "open files of one process in a sandbox"),
 	NUMBER("SANDBOX_FILE_MB", sandbox_file_mb, "1024", 1, 1048576, "largest file in a sandbox"),
 	NUMBER("SANDBOX_CPU_S", sandbox_cpu_s, "600", 1, DAY_S, "processor time of one process in a sandbox"),

@@ -5,7 +5,8 @@
 
 #include "exec/local.h"
 
-#define TMP_BYTES "536870912" /* of memory, so it has a limit */
+#define PRLIMIT_PATH "/usr/bin/prlimit" /* util-linux */
+#define TMP_BYTES "536870912"           /* of memory, so it has a limit */
 #define SHM_BYTES "67108864"
 
 static void
@@ -94,6 +95,23 @@ bind_all(const struct local *lo, const struct sandbox_cmd *cmd,
 	args(l, closing);
 }
 
+/*
+ * The kernel counts a user's processes in each user namespace, and compares
+ * with a limit only where it was set. Set outside it would count those of all
+ * sandboxes, and one task could take all the room of the others.
+ */
+static void
+limit_processes(const struct local *lo, struct launch *l)
+{
+	if (lo->limits.processes <= 0)
+		return;
+	launch_arg(l, PRLIMIT_PATH);
+	launch_arg(l,
+	    launch_text(l, "--nproc=%ld:%ld", lo->limits.processes,
+		lo->limits.processes));
+	launch_arg(l, "--");
+}
+
 void
 local_bwrap_launch(const struct local *lo, const struct sandbox_cmd *cmd,
     struct launch *l)
@@ -120,6 +138,7 @@ local_bwrap_launch(const struct local *lo, const struct sandbox_cmd *cmd,
 	launch_arg(l, "--json-status-fd");
 	launch_arg(l, launch_text(l, "%d", FD_STATUS));
 	launch_arg(l, "--");
+	limit_processes(lo, l);
 	args(l, cmd->argv);
 	/*
 	 * No --clearenv with --setenv: that would put secrets on a command

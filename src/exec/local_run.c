@@ -112,14 +112,18 @@ ask_to_end(const struct running *r)
 	return found;
 }
 
-/* The limits of every command (B6): DATA, because AS breaks Node.js. */
+/*
+ * The limits of every command (B6): DATA, because AS breaks Node.js. NPROC is
+ * one of the whole user's, so in a namespace it is set inside (local_bwrap.c).
+ */
 static size_t
-set_limits(const struct sandbox_limits *from, struct proc_limit *to)
+set_limits(const struct local *lo, struct proc_limit *to)
 {
+	const struct sandbox_limits *from = &lo->limits;
 	const struct proc_limit all[LIMITS_MAX] = {
 		{ RLIMIT_CORE, 0 },
 		{ RLIMIT_DATA, (rlim_t)from->memory_mb * MIB },
-		{ RLIMIT_NPROC, (rlim_t)from->processes },
+		{ RLIMIT_NPROC, lo->bwrap ? 0 : (rlim_t)from->processes },
 		{ RLIMIT_NOFILE, (rlim_t)from->open_files },
 		{ RLIMIT_FSIZE, (rlim_t)from->file_mb * MIB },
 		{ RLIMIT_CPU, (rlim_t)from->cpu_s },
@@ -175,7 +179,7 @@ start(struct running *r, const struct launch *l, struct err *e)
 		.gid = r->lo->gid };
 	int rc = -1;
 
-	spec.limit_count = set_limits(&r->lo->limits, limits);
+	spec.limit_count = set_limits(r->lo, limits);
 	for (int i = 0; i < P_MAIN; i++) {
 		if (make_pipe(pairs[i], e) == -1)
 			goto out;

@@ -87,6 +87,20 @@ fail_auth(struct pipeline *p, struct err *e)
 	    "or without access to this repository.");
 }
 
+/* The machine had no room for a process: nothing that the user could change. */
+static bool
+could_not_fork(const char *said)
+{
+	static const char *const words[] = { "unable to fork", "annot fork",
+		"unable to create thread", "Resource temporarily unavailable" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strstr(said, words[i]) != NULL)
+			return true;
+	}
+	return false;
+}
+
 /* Ends the run by what git said. True in *again: the network, try again. */
 static int
 fail_by_words(struct pipeline *p, const struct buf *errors, bool *again,
@@ -98,6 +112,8 @@ fail_by_words(struct pipeline *p, const struct buf *errors, bool *again,
 	int len;
 
 	*again = false;
+	if (could_not_fork(said))
+		return err_set(e, ERR_RETRY, "no room for git's processes");
 	while (i < n && strstr(said, meanings[i].words) == NULL)
 		i++;
 	line = last_line(errors, &len);

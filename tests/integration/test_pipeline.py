@@ -485,6 +485,27 @@ def test_row57_fork_bomb(shop, isolation):
     assert not shop.leftovers()
 
 
+def test_processes_are_counted_in_each_sandbox(shop):
+    """One task's processes take no room of another's, and have a bound."""
+    # The shell ends itself when it cannot fork.
+    bomb = "for i in $(seq 300); do sleep 1717 & done"
+    hold = f"sh -c '{bomb}'; sleep 4"
+    with shop.started("plain", hold, processes=64) as (process, spool):
+        wait_for(lambda: processes_text().count(b"sleep\x001717") > 20)
+        time.sleep(1)
+        assert processes_text().count(b"sleep\x001717") <= 64
+        r = shop.run("plain", "echo z >z; " + bomb.replace("300", "30"),
+                     processes=50)
+        assert (r.code, r.outcome) == (0, "completed"), r.error
+        assert process.wait(30) == 0
+    assert not shop.leftovers()
+
+
+def test_a_clone_that_cannot_fork_is_tried_again(shop):
+    r = shop.run("plain", "true", processes=3)
+    assert (r.code, r.outcome) == (75, None), r.error
+
+
 def test_row29_output_flood(shop):
     r = shop.run("plain", "yes | head -c 1000000000; echo x >n",
                  output_max_bytes=100000)
