@@ -8,8 +8,8 @@ dist_agents_simulated_DATA = share/agents/simulated/agent.json \
 	share/agents/simulated/run
 sandboxdir = $(pkgdatadir)/sandbox
 dist_sandbox_DATA = share/sandbox/apply.sh share/sandbox/askpass \
-	share/sandbox/clone.sh \
-	share/sandbox/collect.sh share/sandbox/fetch.sh share/sandbox/push.sh \
+	share/sandbox/clone.sh share/sandbox/collect.sh share/sandbox/e2b-run \
+	share/sandbox/fetch.sh share/sandbox/push.sh \
 	share/sandbox/remote.sh share/sandbox/repatch.sh
 EXTRA_DIST += tests/agents
 dist_sandbox_DATA += share/sandbox/blobs.sh

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "util/buf.h"
 #include "util/err.h"
@@ -34,8 +35,45 @@ struct sandbox_limits {
 	long memory_mb, processes, open_files, file_mb, cpu_s;
 };
 
+/* Where sandboxes of the kind "e2b" come from (their protocol, 1). */
+struct sandbox_e2b {
+	const char *api_key; /* secret */
+	const char *template_id;
+	const char *domain;      /* "e2b.app" */
+	const char *api_url;     /* "": made of the domain */
+	const char *sandbox_url; /* "": made of the domain */
+	const char *ca_file;     /* for both; "": the system's */
+	const char
+	    *deployment; /* of [a-z0-9-]; it and the next two mark ours */
+	int64_t task_id;
+	unsigned int attempt;
+	unsigned int create_limit_s; /* for one request to make one */
+	unsigned int busy_wait_s;    /* while there is no room, or no answer */
+	unsigned int quota_wait_s;   /* while too many of ours run */
+	unsigned int
+	    silence_s; /* a stream without a byte for so long is dead */
+};
+
+/*
+ * Whom a sandbox works for. It hears a wish to end while it waits, and says
+ * what it waits for.
+ */
+struct sandbox_host {
+	bool (*stop)(void *ctx); /* true: nobody wants it any more */
+	int wake_fd;             /* readable before stop() is true; -1: none */
+	int (*note)(void *ctx, const char *text,
+	    struct err *e); /* may be NULL */
+	void *ctx;
+
+	/*
+	 * Set by the sandbox: the name of the failure that the last call ended
+	 * with; NULL when it has no name of its own.
+	 */
+	const char *failure;
+};
+
 struct sandbox_spec {
-	const char *kind; /* "local" (later also "e2b") */
+	const char *kind; /* "local" or "e2b" */
 	const char *name; /* "TASK.ATTEMPT": names the workspace */
 	const char *dir;  /* local: workspaces are made below */
 
@@ -50,6 +88,11 @@ struct sandbox_spec {
 
 	/* The provider ends the machine after this, whatever becomes of us. */
 	unsigned int life_s;
+
+	/* e2b: these must live as long as the sandbox. */
+	const struct sandbox_e2b *e2b;
+	struct sandbox_host *host;
+	const char *share_dir; /* its sandbox/ has our script */
 };
 
 enum sandbox_stream {

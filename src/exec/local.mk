@@ -5,10 +5,21 @@ libexec_a_SOURCES = \
 	src/exec/changes.c \
 	src/exec/changes.h \
 	src/exec/changes_texts.c \
+	src/exec/e2b.c \
+	src/exec/e2b.h \
+	src/exec/e2b_control.c \
+	src/exec/e2b_create.c \
 	src/exec/e2b_envelope.c \
 	src/exec/e2b_envelope.h \
 	src/exec/e2b_event.c \
 	src/exec/e2b_event.h \
+	src/exec/e2b_files.c \
+	src/exec/e2b_http.c \
+	src/exec/e2b_process.c \
+	src/exec/e2b_process.h \
+	src/exec/e2b_run.c \
+	src/exec/e2b_trouble.c \
+	src/exec/e2b_trouble.h \
 	src/exec/local.c \
 	src/exec/local.h \
 	src/exec/local_bwrap.c \

@@ -5,7 +5,8 @@
 #include "exec/sandbox_impl.h"
 
 /* All kinds there are. */
-static const struct sandbox_kind *const kinds[] = { &sandbox_local };
+static const struct sandbox_kind *const kinds[] = { &sandbox_local,
+	&sandbox_e2b };
 
 static const struct sandbox_kind *
 find_kind(const char *name, struct err *e)

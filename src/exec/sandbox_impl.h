@@ -28,5 +28,6 @@ struct sandbox {
 };
 
 extern const struct sandbox_kind sandbox_local;
+extern const struct sandbox_kind sandbox_e2b;
 
 #endif

@@ -278,12 +278,12 @@ net_pool_fetch(struct net_pool *p, const struct net_request *rq,
     const struct net_watch *w, struct net_response *rs, struct err *e)
 {
 	const struct net_stream_request asked = { .rq = *rq };
-	struct net_stream *s;
+	struct net_stream *s = NULL;
 	bool stopped = false;
 	int rc;
 
 	memset(rs, 0, sizeof(*rs));
-	if (open_any(&s, p, &asked, e) == -1)
+	if (open_any(&s, p, &asked, e) == -1 || s == NULL)
 		return -1;
 	rc = await(s, w, &stopped, e);
 	if (rc == 0 && net_stream_state(s, e) == NET_STREAM_FAILED)

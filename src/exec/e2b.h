@@ -1,0 +1,143 @@
+#ifndef EXEC_E2B_H
+#define EXEC_E2B_H
+
+#include <stdint.h>
+
+#include "exec/e2b_trouble.h"
+#include "exec/sandbox_impl.h"
+#include "util/json.h"
+#include "util/net_stream.h"
+
+/*
+ * e2b: a sandbox that is a machine in E2B's cloud, reached over HTTPS.
+ *
+ *	/control        0700, root's: the scripts, the trusted git folder
+ *	/control/run/N  of command N: out, err, pid, and in the end code
+ *	/home/user      the agent's user
+ *
+ * Trusted commands run as root, others as "user", who cannot become root. A
+ * command runs under share/sandbox/e2b-run, detached from our connection: its
+ * output and its exit status are in files, so that a broken connection costs
+ * nothing (E1).
+ *
+ * Files: e2b.c opens and closes, e2b_http.c asks, e2b_control.c are the calls
+ * to the account's API, e2b_create.c makes a sandbox without ever making two,
+ * e2b_files.c puts and gets, e2b_start.c starts a command and listens,
+ * e2b_run.c follows it to its end, e2b_trouble.c knows the errors,
+ * e2b_envelope.c and e2b_event.c the streams.
+ */
+#define E2B_ID_MAX 64
+#define E2B_URL_MAX 700
+#define E2B_HEADER_MAX 700
+#define E2B_NONCE 33
+#define E2B_RUN_SCRIPT SANDBOX_CONTROL "/e2b-run"
+
+#define E2B_CALL_MS 30000 /* an ordinary request */
+#define E2B_TRIES 5
+
+struct e2b {
+	struct sandbox base;
+	const struct sandbox_e2b *set; /* the account and its addresses */
+	struct sandbox_host *host;
+	struct net_pool *pool;
+
+	char api[E2B_URL_MAX];      /* base URL of the account's API */
+	char envd[E2B_URL_MAX];     /* base URL of the sandbox */
+	char key[E2B_HEADER_MAX];   /* "X-API-Key: ...": secret */
+	char token[E2B_HEADER_MAX]; /* "X-Access-Token: ...": secret */
+	char routing[E2B_ID_MAX + 20];
+	char id[E2B_ID_MAX];    /* "" until there is one */
+	char unborn[E2B_NONCE]; /* of one that may exist; "" usually */
+	bool v1;                /* an older control plane (2.3) */
+	bool closing;           /* a wish to stop does not count any more */
+	bool dead;              /* known to be gone */
+	bool untrusted;         /* an untrusted command has run */
+	int64_t ends_ms;        /* of its life, by our clock */
+	unsigned int runs;      /* commands so far */
+	struct buf modes; /* "MODE\0PATH\0": to be set by the next command */
+	size_t mode_count;
+
+	enum e2b_trouble trouble; /* of the last request */
+	char said[E2B_SAID_MAX];
+};
+
+/* One request. */
+struct e2b_request {
+	enum e2b_face face;
+	const char *method;
+	const char *path; /* with its query */
+	const char *type; /* of the body; NULL: no body */
+	const char *body;
+	size_t body_len;
+	const char *header; /* one more; NULL: none */
+	const char *want;   /* a header of the answer; NULL: none */
+	size_t max_body;
+	int timeout_ms; /* 0: E2B_CALL_MS */
+	bool once;      /* must not happen twice */
+};
+
+#define E2B_HEADERS_MAX 10
+
+/* The headers of a request, NULL last. */
+void e2b_headers(const struct e2b *b, const struct e2b_request *rq,
+    const char *headers[E2B_HEADERS_MAX]);
+
+/*
+ * Asks once. 0: fine, with the answer. -1: b->trouble says what, b->said the
+ * words, *e the text for people. rs is to be cleared in any case.
+ */
+int e2b_ask(struct e2b *b, const struct e2b_request *rq,
+    struct net_response *rs, struct err *e) MUST_CHECK;
+
+/*
+ * The same, again and again while that may help; of a sandbox that does not
+ * answer it asks the control plane what has become of it (section 8, 7).
+ */
+int e2b_ask_again(struct e2b *b, const struct e2b_request *rq,
+    struct net_response *rs, struct err *e) MUST_CHECK;
+
+/* Records a trouble that is seen elsewhere. Always -1. */
+int e2b_fail(struct e2b *b, enum e2b_trouble t, const char *said,
+    struct err *e);
+
+/* True when somebody wants an end. */
+bool e2b_stopped(const struct e2b *b);
+
+/* Waits. False when it was stopped. */
+bool e2b_pause(struct e2b *b, int64_t ms);
+
+/* How long to wait before try number n (0 first), in ms: 250 and doubling. */
+int64_t e2b_backoff_ms(unsigned int n);
+
+/* The account's API. What they learn of a sandbox goes into b. */
+int e2b_make(struct e2b *b, const char *nonce, unsigned int life_s,
+    int *retry_after_s, bool *unclear, struct err *e) MUST_CHECK;
+int e2b_look(struct e2b *b, bool *paused, struct err *e) MUST_CHECK;
+int e2b_find(struct e2b *b, const char *nonce, struct err *e) MUST_CHECK;
+int e2b_renew(struct e2b *b, unsigned int life_s, struct err *e) MUST_CHECK;
+int e2b_wake(struct e2b *b, unsigned int life_s, struct err *e) MUST_CHECK;
+int e2b_kill(struct e2b *b, struct err *e) MUST_CHECK;
+
+/* Makes a sandbox, waiting for its turn. */
+int e2b_create(struct e2b *b, unsigned int life_s, struct err *e) MUST_CHECK;
+
+/* Looks for one that may have been made. ERR_ABSENT: there is none. */
+int e2b_search(struct e2b *b, const char *nonce, struct err *e) MUST_CHECK;
+
+/* The sandbox's files. */
+int e2b_put(struct sandbox *sb, const char *path, const void *bytes, size_t len,
+    unsigned int mode, struct err *e);
+int e2b_get(struct sandbox *sb, const char *path, struct buf *out,
+    struct err *e);
+
+/*
+ * Appends bytes of a file from this offset on, at most most. 0 also when there
+ * is nothing there.
+ */
+int e2b_read_from(struct e2b *b, const char *path, uint64_t from, size_t most,
+    struct buf *out, struct err *e) MUST_CHECK;
+
+int e2b_run(struct sandbox *sb, const struct sandbox_cmd *cmd,
+    struct sandbox_end *end, struct err *e);
+
+#endif

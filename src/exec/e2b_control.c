@@ -1,0 +1,384 @@
+/* e2b: the calls to the account's API (E2B protocol 2). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exec/e2b.h"
+#include "util/clock.h"
+
+#define ANSWER_MAX ((size_t)1024 * 1024)
+#define PAGES_MAX 100
+#define KILL_CALL_MS 10000
+#define JSON_TYPE "Content-Type: application/json"
+
+static const char *const shared_domains[] = { "e2b.app", "e2b.dev", "e2b.pro",
+	"e2b-staging.dev" };
+
+static bool
+is_shared(const char *domain)
+{
+	for (size_t i = 0;
+	     i < sizeof(shared_domains) / sizeof(shared_domains[0]); i++)
+		if (strcmp(shared_domains[i], domain) == 0)
+			return true;
+	return false;
+}
+
+/* Of [a-z0-9]: it goes into paths and host names. */
+static bool
+is_id(const char *id)
+{
+	size_t n = strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	return n > 0 && n < E2B_ID_MAX && id[n] == '\0';
+}
+
+/* Letters that may stand in a host's name. */
+static bool
+is_domain(const char *domain)
+{
+	size_t n = strspn(domain,
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:");
+
+	return n > 0 && n <= 253 && domain[n] == '\0';
+}
+
+/* Where the sandbox is reached (protocol 1.2). */
+static int
+set_address(struct e2b *b, const char *domain, struct err *e)
+{
+	int n;
+
+	if (b->set->sandbox_url[0] != '\0')
+		n = snprintf(b->envd, sizeof(b->envd), "%s",
+		    b->set->sandbox_url);
+	else if (!is_domain(domain))
+		n = -1;
+	else if (is_shared(domain))
+		n = snprintf(b->envd, sizeof(b->envd), "https://sandbox.%s",
+		    domain);
+	else
+		n = snprintf(b->envd, sizeof(b->envd), "https://49983-%.*s.%s",
+		    (int)strcspn(b->id, "-"), b->id, domain);
+	if (n < 0 || (size_t)n >= sizeof(b->envd))
+		return e2b_fail(b, E2B_PROTOCOL, "a domain that is none", e);
+	n = (int)strlen(b->envd);
+	if (n > 0 && b->envd[n - 1] == '/')
+		b->envd[n - 1] = '\0';
+	return 0;
+}
+
+/* Takes id, token and address from an answer about one sandbox. */
+static int
+take_sandbox(struct e2b *b, struct json_object *o, struct err *e)
+{
+	const char *id, *token, *domain;
+	size_t len;
+
+	if (json_get_string(o, "sandboxID", &id, &len) != JSON_FOUND ||
+	    !is_id(id) || (b->id[0] != '\0' && strcmp(b->id, id) != 0))
+		return e2b_fail(b, E2B_PROTOCOL, "a sandbox without its id", e);
+	(void)snprintf(b->id, sizeof(b->id), "%s", id);
+	(void)snprintf(b->routing, sizeof(b->routing), "E2b-Sandbox-Id: %s",
+	    id);
+	if (json_get_string(o, "envdAccessToken", &token, &len) == JSON_FOUND) {
+		if (len > 512 || strpbrk(token, "\r\n") != NULL)
+			return e2b_fail(b, E2B_PROTOCOL, "a token", e);
+		(void)snprintf(b->token, sizeof(b->token), "X-Access-Token: %s",
+		    token);
+	}
+	if (json_get_string(o, "domain", &domain, &len) != JSON_FOUND ||
+	    len == 0)
+		domain = b->set->domain;
+	return set_address(b, domain, e);
+}
+
+static int
+read_json(struct e2b *b, const struct net_response *rs, struct json_object **o,
+    struct err *e)
+{
+	*o = NULL;
+	if (rs->body.len == 0 ||
+	    json_read(o, rs->body.data, rs->body.len, e) == -1)
+		return e2b_fail(b, E2B_PROTOCOL, "an answer that is no JSON",
+		    e);
+	return 0;
+}
+
+static int
+read_sandbox(struct e2b *b, const struct net_response *rs, struct err *e)
+{
+	struct json_object *o;
+	int rc = -1;
+
+	if (read_json(b, rs, &o, e) == 0)
+		rc = take_sandbox(b, o, e);
+	json_free(o);
+	return rc;
+}
+
+static void
+write_create(const struct e2b *b, struct buf *body, const char *nonce,
+    unsigned int life_s)
+{
+	const struct sandbox_e2b *s = b->set;
+	struct json_out j;
+	char number[24];
+
+	json_start(&j, body);
+	json_open(&j);
+	json_name_text(&j, "templateID", s->template_id);
+	json_name_int(&j, "timeout", life_s);
+	if (b->v1)
+		json_name_bool(&j, "secure", true);
+	json_name(&j, "metadata");
+	json_open(&j);
+	json_name_text(&j, "app", "taskmill");
+	json_name_text(&j, "deployment", s->deployment);
+	(void)snprintf(number, sizeof(number), "%lld", (long long)s->task_id);
+	json_name_text(&j, "task", number);
+	(void)snprintf(number, sizeof(number), "%u", s->attempt);
+	json_name_text(&j, "attempt", number);
+	json_name_text(&j, "nonce", nonce);
+	json_close(&j);
+	json_close(&j);
+}
+
+/* True if the route is not there, as with older control planes (2.3). */
+static bool
+no_such_route(const struct e2b *b, const struct net_response *rs)
+{
+	return !b->v1 && b->trouble == E2B_ABSENT &&
+	    (rs->status == 404 || rs->status == 405);
+}
+
+/* A refusal: nothing was made. All else may have made one. */
+static bool
+is_refusal(const struct net_response *rs)
+{
+	return rs->status == 503 || (rs->status >= 400 && rs->status <= 499);
+}
+
+int
+e2b_make(struct e2b *b, const char *nonce, unsigned int life_s,
+    int *retry_after_s, bool *unclear, struct err *e)
+{
+	struct buf body = BUF(4096);
+	struct net_response rs = { 0 };
+	struct e2b_request rq = { .face = E2B_CREATE,
+		.method = "POST",
+		.type = JSON_TYPE,
+		.max_body = ANSWER_MAX,
+		.timeout_ms = (int)b->set->create_limit_s * 1000,
+		.once = true };
+	bool again;
+	int rc;
+
+	do {
+		buf_reset(&body);
+		net_response_clear(&rs);
+		write_create(b, &body, nonce, life_s);
+		rq.path = b->v1 ? "/sandboxes" : "/v2/sandboxes";
+		rq.body = body.data;
+		rq.body_len = body.len;
+		rc = e2b_ask(b, &rq, &rs, e);
+		again = rc == -1 && no_such_route(b, &rs);
+		b->v1 = b->v1 || again;
+	} while (again);
+	*retry_after_s = rs.retry_after_s;
+	*unclear = rc == -1 && rs.sent && !is_refusal(&rs);
+	if (rc == -1 && b->trouble == E2B_ABSENT)
+		rc = e2b_fail(b, E2B_PROTOCOL,
+		    "it has no way to make sandboxes", e);
+	if (rc == 0 && (rc = read_sandbox(b, &rs, e)) == -1)
+		*unclear = true;
+	net_response_clear(&rs);
+	buf_clear(&body);
+	return rc;
+}
+
+int
+e2b_look(struct e2b *b, bool *paused, struct err *e)
+{
+	char path[E2B_ID_MAX + 32];
+	const struct e2b_request rq = { .face = E2B_CONTROL,
+		.method = "GET",
+		.path = path,
+		.max_body = ANSWER_MAX };
+	struct net_response rs;
+	struct json_object *o = NULL;
+	const char *state;
+	size_t len;
+	int rc = -1;
+
+	(void)snprintf(path, sizeof(path), "/sandboxes/%s", b->id);
+	if (e2b_ask(b, &rq, &rs, e) == 0 && read_json(b, &rs, &o, e) == 0)
+		rc = take_sandbox(b, o, e);
+	if (rc == 0)
+		*paused =
+		    json_get_string(o, "state", &state, &len) == JSON_FOUND &&
+		    strcmp(state, "paused") == 0;
+	json_free(o);
+	net_response_clear(&rs);
+	return rc;
+}
+
+/* The id of the one sandbox in a page that has the nonce; "" if none has. */
+static int
+search_page(struct e2b *b, const struct net_response *rs, const char *nonce,
+    char id[E2B_ID_MAX], struct err *e)
+{
+	struct json_object *o, *metadata;
+	const char *got, *found;
+	size_t len;
+
+	if (read_json(b, rs, &o, e) == -1)
+		return -1;
+	for (size_t i = 0; i < json_array_size(o) && id[0] == '\0'; i++) {
+		struct json_object *one = json_array_object(o, i);
+
+		if (one != NULL &&
+		    json_get_object(one, "metadata", &metadata) == JSON_FOUND &&
+		    json_get_string(metadata, "nonce", &got, &len) ==
+			JSON_FOUND &&
+		    strcmp(got, nonce) == 0 &&
+		    json_get_string(one, "sandboxID", &found, &len) ==
+			JSON_FOUND &&
+		    is_id(found))
+			(void)snprintf(id, E2B_ID_MAX, "%s", found);
+	}
+	json_free(o);
+	return 0;
+}
+
+/* One page; next: the cursor of the next one, "" behind the last. */
+static int
+read_page(struct e2b *b, const char *nonce, char next[NET_WANTED_MAX],
+    char id[E2B_ID_MAX], struct err *e)
+{
+	char path[NET_WANTED_MAX + 160];
+	const struct e2b_request rq = { .face = E2B_CONTROL,
+		.method = "GET",
+		.path = path,
+		.want = "X-Next-Token",
+		.max_body = ANSWER_MAX };
+	struct net_response rs;
+	int rc = -1;
+
+	/* Letters and digits only: the filter is decoded three times (2.5). */
+	(void)snprintf(path, sizeof(path),
+	    "/v2/sandboxes?metadata=app%%3Dtaskmill%%26nonce%%3D%s"
+	    "&state=running,paused&limit=100%s%s",
+	    nonce, next[0] == '\0' ? "" : "&nextToken=", next);
+	if (e2b_ask(b, &rq, &rs, e) == 0) {
+		(void)snprintf(next, NET_WANTED_MAX, "%s",
+		    rs.has_wanted[0] ? rs.wanted[0] : "");
+		rc = search_page(b, &rs, nonce, id, e);
+	}
+	net_response_clear(&rs);
+	return rc;
+}
+
+/* A cursor as it may stand in a URL: base64url and a little more. */
+static bool
+is_cursor(const char *s)
+{
+	return s[strspn(s,
+		   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		   "0123456789-_=.~%")] == '\0';
+}
+
+int
+e2b_find(struct e2b *b, const char *nonce, struct err *e)
+{
+	char next[NET_WANTED_MAX] = "", id[E2B_ID_MAX] = "";
+	bool paused;
+
+	for (int i = 0; i < PAGES_MAX && id[0] == '\0'; i++) {
+		if (read_page(b, nonce, next, id, e) == -1)
+			return -1;
+		if (!is_cursor(next))
+			return e2b_fail(b, E2B_PROTOCOL, "a cursor", e);
+		if (next[0] == '\0')
+			break;
+	}
+	if (id[0] == '\0')
+		return err_set(e, ERR_ABSENT, "no sandbox of this attempt");
+	(void)snprintf(b->id, sizeof(b->id), "%s", id);
+	return e2b_look(b, &paused, e); /* lists have no token */
+}
+
+/* POST to a path of the sandbox with {"timeout":S}. */
+static int
+post_timeout(struct e2b *b, const char *path, unsigned int life_s,
+    struct net_response *rs, struct err *e)
+{
+	char body[40];
+	const struct e2b_request rq = { .face = E2B_CONTROL,
+		.method = "POST",
+		.path = path,
+		.type = JSON_TYPE,
+		.body = body,
+		.body_len = (size_t)snprintf(body, sizeof(body),
+		    "{\"timeout\":%u}", life_s),
+		.max_body = ANSWER_MAX };
+
+	return e2b_ask_again(b, &rq, rs, e);
+}
+
+int
+e2b_renew(struct e2b *b, unsigned int life_s, struct err *e)
+{
+	char path[E2B_ID_MAX + 32];
+	int64_t now = clock_mono_ms();
+	struct net_response rs;
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "/sandboxes/%s/timeout", b->id);
+	rc = post_timeout(b, path, life_s, &rs, e);
+	if (rc == 0)
+		b->ends_ms = now + (int64_t)life_s * 1000;
+	net_response_clear(&rs);
+	return rc;
+}
+
+/* Attaches to it, which resumes a paused one; never shortens its life. */
+int
+e2b_wake(struct e2b *b, unsigned int life_s, struct err *e)
+{
+	char path[E2B_ID_MAX + 32];
+	int64_t left = (b->ends_ms - clock_mono_ms()) / 1000;
+	struct net_response rs;
+	int rc;
+
+	if (life_s == 0)
+		life_s = left < 60 ? 60 : (unsigned int)left;
+	(void)snprintf(path, sizeof(path), "%s/sandboxes/%s/connect",
+	    b->v1 ? "" : "/v2", b->id);
+	if ((rc = post_timeout(b, path, life_s, &rs, e)) == 0)
+		rc = read_sandbox(b, &rs, e);
+	net_response_clear(&rs);
+	return rc;
+}
+
+int
+e2b_kill(struct e2b *b, struct err *e)
+{
+	char path[E2B_ID_MAX + 32];
+	const struct e2b_request rq = { .face = E2B_CONTROL,
+		.method = "DELETE",
+		.path = path,
+		.max_body = ANSWER_MAX,
+		.timeout_ms = KILL_CALL_MS };
+	struct net_response rs;
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "/sandboxes/%s", b->id);
+	rc = e2b_ask_again(b, &rq, &rs, e);
+	net_response_clear(&rs);
+	if (rc == -1 && b->trouble == E2B_GONE) /* somebody was quicker */
+		rc = 0;
+	if (rc == 0)
+		b->dead = true;
+	return rc;
+}

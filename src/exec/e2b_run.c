@@ -1,0 +1,424 @@
+/*
+ * e2b: follows one command to its end, whatever happens to the connection. The
+ * files in the sandbox are the truth (E1); the stream is the quick way to it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exec/e2b_process.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define ARGS_MAX 96
+#define ENV_MAX 48
+#define CODE_MAX 100
+#define PIECE ((size_t)256 * 1024)
+#define LOOK_EVERY_MS 200 /* into the files, while the stream only hints */
+#define KILL_LIMIT_MS 3000
+#define STARTS_MAX 6
+#define VANISHED_MAX 3
+#define LIFE_RESERVE_S 60 /* for what comes after a command */
+#define KILLED 137
+
+struct running {
+	struct e2b *b;
+	struct e2b_process p;
+	const struct sandbox_cmd *cmd;
+	struct sandbox_end *end;
+	char folder[64];
+	int64_t until_ms;
+	int64_t looked_ms; /* into the files */
+	bool begun;        /* it has been seen alive */
+	unsigned int starts, vanished, failures;
+};
+
+/* Files of the command. */
+static void
+path_of(const struct running *r, const char *name, char out[96])
+{
+	(void)snprintf(out, 96, "%s/%s", r->folder, name);
+}
+
+/* True if a failed request may be asked again later, and nothing is lost. */
+static bool
+may_wait(const struct running *r)
+{
+	return e2b_trouble_passes(r->b->trouble) ||
+	    r->b->trouble == E2B_STOPPED;
+}
+
+/* Passes on what is in out or err beyond what was. */
+static int
+read_one(struct running *r, enum sandbox_stream which, struct err *e)
+{
+	struct buf piece = BUF(PIECE);
+	char path[96];
+	int rc;
+
+	path_of(r, which == SANDBOX_STDOUT ? "out" : "err", path);
+	do {
+		buf_reset(&piece);
+		rc = e2b_read_from(r->b, path, r->p.got[which], PIECE, &piece,
+		    e);
+		if (rc == -1 && r->b->trouble == E2B_ABSENT) {
+			r->b->host->failure = NULL;
+			rc = 0; /* not begun yet */
+			break;
+		}
+		if (rc == -1 || piece.len == 0)
+			break;
+		r->p.got[which] += piece.len;
+		if (r->cmd->output != NULL &&
+		    r->cmd->output(r->cmd->ctx, which, piece.data, piece.len,
+			e) == -1) {
+			r->p.refused = true;
+			rc = -1;
+		}
+	} while (rc == 0 && piece.len == PIECE);
+	buf_clear(&piece);
+	return rc;
+}
+
+/* 0 also when it has to be done again later. */
+static int
+read_news(struct running *r, struct err *e)
+{
+	r->looked_ms = clock_mono_ms();
+	r->p.news = false;
+	if (read_one(r, SANDBOX_STDOUT, e) == 0 &&
+	    read_one(r, SANDBOX_STDERR, e) == 0)
+		return 0;
+	if (r->p.refused || !may_wait(r))
+		return -1;
+	r->p.news = true;
+	return 0;
+}
+
+/* "STATUS OUT ERR\n": 1 with the status, 0 when it is not there yet. */
+static int
+read_code(struct running *r, uint64_t sizes[2], struct err *e)
+{
+	struct buf text = BUF(CODE_MAX);
+	unsigned long long out, err;
+	char path[96], newline = '\0';
+	int rc, code;
+
+	path_of(r, "code", path);
+	rc = e2b_read_from(r->b, path, 0, CODE_MAX, &text, e);
+	if (rc == -1 && r->b->trouble == E2B_ABSENT) {
+		r->b->host->failure = NULL;
+		rc = 0;
+	} else if (rc == 0 && text.len > 0) {
+		if (sscanf(text.data, "%d %llu %llu%c", &code, &out, &err,
+			&newline) != 4 ||
+		    newline != '\n' || code < 0 || code > 255) {
+			rc = e2b_fail(r->b, E2B_PROTOCOL, "an exit status", e);
+		} else {
+			r->end->code = code;
+			sizes[SANDBOX_STDOUT] = out;
+			sizes[SANDBOX_STDERR] = err;
+			rc = 1;
+		}
+	}
+	buf_clear(&text);
+	return rc;
+}
+
+/* The command has ended: what the stream has not told is in the files. */
+static int
+read_rest(struct running *r, const uint64_t sizes[2], struct err *e)
+{
+	for (int i = SANDBOX_STDOUT; i <= SANDBOX_STDERR; i++)
+		if (r->p.got[i] < sizes[i] &&
+		    read_one(r, (enum sandbox_stream)i, e) == -1)
+			return -1;
+	return 0;
+}
+
+/* Runs "e2b-run kill", and waits for its end. */
+static int
+run_kill(struct running *r, struct err *e)
+{
+	const char *const argv[] = { "/bin/sh", E2B_RUN_SCRIPT, "kill",
+		r->folder, NULL };
+	struct e2b_process k = { .b = r->b };
+	int64_t until = clock_mono_ms() + KILL_LIMIT_MS, left;
+	enum net_stream_state state = NET_STREAM_OPEN;
+	int rc = -1;
+
+	(void)snprintf(k.tag, sizeof(k.tag), "%.40s-kill", r->p.tag);
+	if (e2b_process_start(&k, argv, NULL, "/", e) == -1)
+		return -1;
+	while (state == NET_STREAM_OPEN && !k.over &&
+	    (left = until - clock_mono_ms()) > 0) {
+		if (net_pool_wait(r->b->pool, (int)left, -1, e) == -1)
+			break;
+		state = net_stream_state(k.stream, e);
+	}
+	if (k.over && k.error[0] == '\0')
+		rc = 0;
+	else
+		(void)err_set(e, ERR_RETRY, "a command could not be killed");
+	e2b_process_leave(&k);
+	return rc;
+}
+
+/* Ends the whole tree; the sandbox with it, when there is no other way (E4). */
+static void
+kill_tree(struct running *r)
+{
+	struct err e = { 0 };
+
+	r->b->closing = true;
+	if (r->b->dead || run_kill(r, &e) == 0)
+		return;
+	log_err(LOG_WARN, &e, "e2b sandbox=%s", r->b->id);
+	if (e2b_kill(r->b, &e) == -1)
+		log_err(LOG_WARN, &e, "e2b sandbox=%s", r->b->id);
+	r->b->dead = true; /* of no use any more; close() tries again */
+}
+
+/* Looks at the clock and at stop(). True when it is over. */
+static bool
+time_is_up(struct running *r)
+{
+	int64_t now = clock_mono_ms();
+	struct err ignored = { 0 };
+
+	if (!r->end->stopped && r->cmd->stop != NULL &&
+	    r->cmd->stop(r->cmd->ctx)) {
+		r->end->stopped = true;
+		r->b->closing = true; /* heard; from now on we are busy */
+		if (r->until_ms > now + r->cmd->grace_ms)
+			r->until_ms = now + r->cmd->grace_ms;
+		if (r->p.pid > 0 && r->cmd->grace_ms > 0)
+			(void)!e2b_process_term(&r->p, &ignored);
+	}
+	if (clock_mono_ms() < r->until_ms)
+		return false;
+	r->end->cut_off = !r->end->stopped;
+	return true;
+}
+
+static int64_t
+wait_limit(const struct running *r)
+{
+	int64_t now = clock_mono_ms(), left = r->until_ms - now;
+	int64_t most = 60000;
+
+	if (r->cmd->stop != NULL && !r->b->closing && r->b->host->wake_fd < 0)
+		most = NET_TICK_MS;
+	if (r->p.news && r->looked_ms + LOOK_EVERY_MS - now < most)
+		most = r->looked_ms + LOOK_EVERY_MS - now;
+	if (left < most)
+		most = left;
+	return most < 0 ? 0 : most;
+}
+
+/* Errors at the start that no second try will change (4.5). */
+static bool
+is_final(const char *code)
+{
+	static const char *const codes[] = { "invalid_argument",
+		"unauthenticated", "permission_denied", "unimplemented",
+		"failed_precondition" };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (strcmp(codes[i], code) == 0)
+			return true;
+	return false;
+}
+
+/* Lets the stream move. 1: it is over, 0: go on. */
+static int
+listen_on(struct running *r, struct err *e)
+{
+	enum net_stream_state state;
+	struct err why = { 0 };
+
+	if (net_pool_wait(r->b->pool, (int)wait_limit(r),
+		r->b->closing ? -1 : r->b->host->wake_fd, e) == -1)
+		return -1;
+	r->begun = r->begun || r->p.pid > 0;
+	state = net_stream_state(r->p.stream, &why);
+	if (state == NET_STREAM_OPEN && !r->p.over) {
+		if (r->p.news &&
+		    clock_mono_ms() >= r->looked_ms + LOOK_EVERY_MS)
+			return read_news(r, e);
+		return 0;
+	}
+	if (r->p.refused) {
+		*e = why;
+		return -1;
+	}
+	if (!r->p.over)
+		log_line(LOG_INFO, "e2b stream=cut status=%d why=" LOG_STR,
+		    net_stream_answer(r->p.stream)->status, log_str(why.text));
+	if (!r->begun && is_final(r->p.error))
+		return e2b_fail(r->b, E2B_PROTOCOL, r->p.text, e);
+	e2b_process_leave(&r->p);
+	return 1;
+}
+
+static int start_it(struct running *r, struct err *e);
+
+/* There is no such process, and it has left no exit status. */
+static int
+has_vanished(struct running *r, struct err *e)
+{
+	if (!r->begun && r->starts < STARTS_MAX)
+		return start_it(r, e);
+	if (++r->vanished < VANISHED_MAX)
+		return 0; /* between its end and its last word, perhaps */
+	return err_set(e, ERR_RETRY,
+	    "the command in the sandbox has vanished without an exit status");
+}
+
+/*
+ * Nobody listens to it. 1: it has ended, and all is told; 0: somebody listens
+ * again, or it has to be tried again.
+ */
+static int
+recover(struct running *r, struct err *e)
+{
+	uint64_t sizes[2] = { 0, 0 };
+	int rc = read_code(r, sizes, e);
+
+	if (rc == 1) {
+		r->begun = true;
+		return read_rest(r, sizes, e) == 0 ? 1 : -1;
+	}
+	if (rc == 0 && (rc = e2b_process_find(&r->p, e)) == 0) {
+		r->begun = r->begun || r->p.pid > 0;
+		rc = r->p.pid > 0 ? e2b_process_attach(&r->p, e)
+				  : has_vanished(r, e);
+		if (rc == -1)
+			return -1;
+	}
+	if (rc == -1 && !may_wait(r))
+		return -1;
+	/* Not again at once; and not as if nothing had happened. */
+	(void)e2b_pause(r->b, e2b_backoff_ms(r->failures));
+	r->failures = r->p.stream != NULL ? 0 : r->failures + 1;
+	return 0;
+}
+
+static int
+follow(struct running *r, struct err *e)
+{
+	int rc = 0;
+
+	while (rc == 0) {
+		if (time_is_up(r)) {
+			kill_tree(r);
+			r->end->code = KILLED;
+			/* Its last words, which may say why it took so long. */
+			if (!r->b->dead && r->end->cut_off)
+				(void)!read_news(r, e);
+			return 0;
+		}
+		rc = 1;
+		if (r->p.stream != NULL)
+			rc = listen_on(r, e);
+		if (rc == 1)
+			rc = recover(r, e);
+	}
+	if (rc == -1)
+		kill_tree(r);
+	return rc == 1 ? 0 : -1;
+}
+
+/* The script's arguments: what to do, rights to set, and the command. */
+static int
+fill_argv(const struct running *r, const char *argv[ARGS_MAX], struct err *e)
+{
+	const char *mode = r->b->modes.data;
+	size_t n = 0;
+
+	argv[n++] = "/bin/sh";
+	argv[n++] = E2B_RUN_SCRIPT;
+	argv[n++] = "run";
+	argv[n++] = r->folder;
+	argv[n++] = r->cmd->trusted ? "root" : "user";
+	for (size_t i = 0; i < 2 * r->b->mode_count && n < ARGS_MAX - 2; i++) {
+		argv[n++] = mode;
+		mode += strlen(mode) + 1;
+	}
+	argv[n++] = "--";
+	for (size_t i = 0; r->cmd->argv[i] != NULL && n < ARGS_MAX - 1; i++)
+		argv[n++] = r->cmd->argv[i];
+	argv[n] = NULL;
+	if (n == ARGS_MAX - 1 || !buf_ok(&r->b->modes))
+		return err_set(e, ERR_INVALID, "a command is too long");
+	return 0;
+}
+
+static int
+start_it(struct running *r, struct err *e)
+{
+	static const char *const base_env[] = { "HOME=" SANDBOX_HOME,
+		"USER=user", "LOGNAME=user", "SHELL=/bin/sh", "LANG=C.UTF-8",
+		"TERM=dumb" };
+	const char *argv[ARGS_MAX], *env[ENV_MAX];
+	size_t n = sizeof(base_env) / sizeof(base_env[0]);
+
+	memcpy(env, base_env, sizeof(base_env));
+	for (size_t i = 0; r->cmd->env != NULL && r->cmd->env[i] != NULL; i++) {
+		if (n == ENV_MAX - 1)
+			return err_set(e, ERR_INVALID,
+			    "a command's environment is too large");
+		env[n++] = r->cmd->env[i];
+	}
+	env[n] = NULL;
+	if (fill_argv(r, argv, e) == -1)
+		return -1;
+	r->starts++;
+	r->p.whole = true;
+	return e2b_process_start(&r->p, argv, env,
+	    r->cmd->cwd == NULL ? SANDBOX_HOME : r->cmd->cwd, e);
+}
+
+/* It must outlive the command. */
+static int
+lengthen_life(struct running *r, struct err *e)
+{
+	unsigned int need_s = r->cmd->limit_s + LIFE_RESERVE_S;
+	int64_t left_ms = r->b->ends_ms - clock_mono_ms();
+
+	if (r->cmd->limit_s == 0 || left_ms >= (int64_t)need_s * 1000)
+		return 0;
+	return e2b_renew(r->b, need_s, e);
+}
+
+int
+e2b_run(struct sandbox *sb, const struct sandbox_cmd *cmd,
+    struct sandbox_end *end, struct err *e)
+{
+	struct e2b *b = (struct e2b *)sb;
+	struct running r = { .b = b, .cmd = cmd, .end = end };
+	int64_t began = clock_mono_ms();
+	int rc = -1;
+
+	*end = (struct sandbox_end){ 0 };
+	if (b->dead)
+		return e2b_fail(b, E2B_GONE, "", e);
+	r.p = (struct e2b_process){ .b = b, .cmd = cmd };
+	b->runs++;
+	(void)snprintf(r.folder, sizeof(r.folder), SANDBOX_CONTROL "/run/%u",
+	    b->runs);
+	(void)snprintf(r.p.tag, sizeof(r.p.tag), "taskmill-%u", b->runs);
+	if (lengthen_life(&r, e) == -1)
+		return -1;
+	r.until_ms = cmd->limit_s == 0
+	    ? b->ends_ms
+	    : clock_mono_ms() + (int64_t)cmd->limit_s * 1000;
+	b->untrusted = b->untrusted || !cmd->trusted;
+	if (start_it(&r, e) == 0)
+		rc = follow(&r, e);
+	e2b_process_leave(&r.p);
+	buf_reset(&b->modes);
+	b->mode_count = 0;
+	end->took_ms = (unsigned int)(clock_mono_ms() - began);
+	return rc;
+}
