@@ -26,7 +26,7 @@ struct spec {
 	char *branch;
 	char *agent; /* what the user chose */
 
-	char *mode;        /* "simulation" (later also "e2b") */
+	char *mode;        /* "simulation" or "e2b" */
 	char *share_dir;   /* agents/ and sandbox/ are below */
 	char *sandbox_dir; /* the attempt's workspace is made below */
 	char *ca_file;     /* for the repository's host; "" the system's */
@@ -50,6 +50,14 @@ struct spec {
 	char *base_commit;   /* that the patch was made from; "": not known */
 	char *head_branch;   /* the branch's name, or its beginning */
 	int64_t completed_s; /* of the task; for a patch without a date */
+
+	/*
+	 * Of the mode "e2b" (exec/sandbox.h says what they are); missing in
+	 * others. "" and 0 are the defaults.
+	 */
+	char *e2b_template, *e2b_domain, *e2b_api_url, *e2b_sandbox_url;
+	char *e2b_ca_file, *e2b_deployment;
+	long e2b_create_s, e2b_busy_wait_s, e2b_quota_wait_s, e2b_silence_s;
 };
 
 void spec_clear(struct spec *s); /* takes a zeroed struct */
@@ -58,7 +66,8 @@ int spec_read(int dirfd, struct spec *s, struct err *e) MUST_CHECK;
 
 /*
  * Secrets, over a pipe and never on disk:
- * {"github_token":"...","env":{"ANTHROPIC_API_KEY":"..."}} until end of file.
+ * {"github_token":"...","env":{"ANTHROPIC_API_KEY":"..."}} until end of file,
+ * and "e2b_api_key" in the mode "e2b".
  * Only a complete document counts: a reaper that died in the middle leaves
  * ERR_ABSENT, and the runner goes away without a result.
  */
@@ -67,6 +76,7 @@ int spec_read(int dirfd, struct spec *s, struct err *e) MUST_CHECK;
 
 struct secrets {
 	char *github_token;             /* "" when there is none */
+	char *e2b_api_key;              /* likewise */
 	char *env[SECRETS_ENV_MAX + 1]; /* "NAME=value", NULL last */
 };
 

@@ -3,7 +3,7 @@
 # the texts before and after. Uses the trusted git folder; of the agent's own
 # .git nothing is read.
 #
-# From the environment: TASKMILL_CONTROL, TASKMILL_FILES_MAX (most files),
+# From the environment: TASKMILL_CONTROL, TASKMILL_EMAIL (of the commit's author), TASKMILL_FILES_MAX (most files),
 # TASKMILL_BLOBS (how many files' texts are wanted), TASKMILL_BLOB_MAX (their
 # largest size). Reads out/base and message. Writes to out/: commit, raw, diff,
 # patch, blobs, nested (only if there are any); nothing but state when nothing
@@ -20,8 +20,8 @@ out=$control/out
 export HOME="$control/empty" GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null
 export GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=/bin/false GIT_OPTIONAL_LOCKS=0
 export GIT_ALLOW_PROTOCOL=none GIT_NO_LAZY_FETCH=1 LC_ALL=C TZ=UTC
-export GIT_AUTHOR_NAME='AI Assistant' GIT_AUTHOR_EMAIL=ai@example.com
-export GIT_COMMITTER_NAME='AI Assistant' GIT_COMMITTER_EMAIL=ai@example.com
+export GIT_AUTHOR_NAME='AI Assistant' GIT_AUTHOR_EMAIL="$TASKMILL_EMAIL"
+export GIT_COMMITTER_NAME='AI Assistant' GIT_COMMITTER_EMAIL="$TASKMILL_EMAIL"
 
 # The names that the agent could have changed must be what they were.
 if [ -L "$work" ] || [ -L "$repo" ]; then

@@ -42,5 +42,6 @@ libexec_a_SOURCES = \
 	src/exec/step_clone.c \
 	src/exec/step_collect.c \
 	src/exec/step_publish.c \
+	src/exec/step_sandbox.c \
 	src/exec/words.c \
 	src/exec/words.h

@@ -111,10 +111,22 @@ pipeline_sandbox_error(struct pipeline *p, struct err *e)
 {
 	struct err why = *e;
 
+	if (p->stop(p->ctx))
+		return pipeline_cancel(p, e);
+	if (p->host.failure != NULL)
+		return pipeline_fail(p, p->host.failure, e, "%s", why.text);
+	if (why.kind == ERR_RETRY && p->agent_ran && pipeline_in_cloud(p))
+		return pipeline_fail(p, "sandbox_lost", e, "%s", why.text);
 	if (why.kind == ERR_RETRY)
 		return -1;
 	return pipeline_fail(p, "internal", e, "The sandbox failed: %s",
 	    why.text);
+}
+
+bool
+pipeline_in_cloud(const struct pipeline *p)
+{
+	return strcmp(p->spec->mode, "e2b") == 0;
 }
 
 bool
@@ -131,26 +143,6 @@ pipeline_cut(struct pipeline *p, const struct sandbox_end *end,
 	    "%s was stopped after %u seconds, which is the limit (%s).", what,
 	    (end->took_ms + 500) / 1000, setting);
 	return true;
-}
-
-int
-step_sandbox(struct pipeline *p, struct err *e)
-{
-	const struct spec *s = p->spec;
-	char name[SPOOL_NAME_MAX];
-	const struct sandbox_spec spec = { .kind = "local",
-		.name = name,
-		.dir = s->sandbox_dir,
-		.isolation = s->isolation,
-		.user = s->sandbox_user,
-		.limits = { s->memory_mb, s->processes, s->open_files,
-		    s->file_mb, s->cpu_s },
-		.life_s = (unsigned int)s->life_s };
-
-	spool_name(name, s->task_id, s->attempt);
-	if (sandbox_open(&p->sb, &spec, e) == -1)
-		return pipeline_sandbox_error(p, e);
-	return text_set(&p->result->sandbox_id, sandbox_id(p->sb), e);
 }
 
 int
@@ -214,7 +206,8 @@ run_command(struct pipeline *p, const struct sandbox_cmd *cmd,
 	for (int i = 0; i < START_TRIES; i++) {
 		if ((rc = sandbox_run(p->sb, cmd, end, e)) == 0)
 			return 0;
-		if (!p->agent_ran || e->kind != ERR_RETRY)
+		if (!p->agent_ran || e->kind != ERR_RETRY ||
+		    pipeline_in_cloud(p)) /* which has tried again itself */
 			return pipeline_sandbox_error(p, e);
 		(void)poll(NULL, 0, START_PAUSE_MS);
 	}
@@ -309,8 +302,9 @@ make_metadata(const struct pipeline *p)
 	json_name_text(&j, "agent", p->spec->agent);
 	if (p->agent.name[0] != '\0')
 		json_name_text(&j, "ran", p->agent.name);
-	json_name_text(&j, "sandbox", "local");
-	json_name_text(&j, "isolation", p->spec->isolation);
+	json_name_text(&j, "sandbox", pipeline_in_cloud(p) ? "e2b" : "local");
+	if (!pipeline_in_cloud(p))
+		json_name_text(&j, "isolation", p->spec->isolation);
 	if (p->base[0] != '\0')
 		json_name_text(&j, "base_commit", p->base);
 	if (p->branch[0] != '\0')

@@ -40,9 +40,12 @@ struct pipeline {
 	int spool_fd;            /* its folder */
 	bool (*stop)(void *ctx); /* true: the run is to be cancelled */
 	void *ctx;
+	int wake_fd; /* readable before stop() is true */
 
 	/* The pipeline's own. */
 	struct sandbox *sb;
+	struct sandbox_host host;
+	struct sandbox_e2b e2b;
 	struct agent agent; /* the one that runs: perhaps a stand-in */
 	struct agent_report report;
 	struct spool_result *result;
@@ -103,6 +106,9 @@ int pipeline_script(struct pipeline *p, const struct script *s, int *code,
 
 /* Puts a file of share/sandbox/ into the control folder. */
 int pipeline_put_shared(struct pipeline *p, const char *name, struct err *e);
+
+/* True in the mode "e2b". */
+bool pipeline_in_cloud(const struct pipeline *p);
 
 /* What came of a command that sandbox_run() says -1 of. */
 int pipeline_sandbox_error(struct pipeline *p, struct err *e);

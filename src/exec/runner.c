@@ -14,6 +14,7 @@
 #include "util/fault.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/net.h"
 #include "util/proc.h"
 
 #define EXIT_BROKEN 70
@@ -104,7 +105,8 @@ static int
 open_spool(struct runner *r, struct err *e)
 {
 	if (redact_new(&r->redact, e) == -1 ||
-	    learn(r, r->secrets.github_token, e) == -1)
+	    learn(r, r->secrets.github_token, e) == -1 ||
+	    learn(r, r->secrets.e2b_api_key, e) == -1)
 		return -1;
 	for (size_t i = 0; i < SECRETS_ENV_MAX; i++) {
 		const char *pair = r->secrets.env[i];
@@ -121,8 +123,9 @@ prepare(struct runner *r, struct err *e)
 {
 	(void)umask(077);
 	proc_harden();
-	if (encode_init(e) == -1 || own_descriptors(r, e) == -1 ||
-	    set_signals(r, e) == -1 || sign_lock(r, e) == -1)
+	if (encode_init(e) == -1 || net_init(e) == -1 ||
+	    own_descriptors(r, e) == -1 || set_signals(r, e) == -1 ||
+	    sign_lock(r, e) == -1)
 		return -1;
 	FAULT_POINT("run.start");
 	if (spec_read(r->in->spool_fd, &r->spec, e) == -1)
@@ -146,7 +149,8 @@ work(struct runner *r, struct err *e)
 		.spool = r->spool,
 		.spool_fd = r->in->spool_fd,
 		.stop = asked_to_stop,
-		.ctx = r };
+		.ctx = r,
+		.wake_fd = r->signal_fd };
 	struct spool_result result = { 0 };
 	int rc = -1;
 

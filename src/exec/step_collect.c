@@ -51,7 +51,10 @@ run_script(struct pipeline *p, const char *name, struct err *e)
 	struct buf errors = BUF(ERRORS_MAX);
 	char files[64], blobs[64], blob_max[64];
 	const char *const env[] = { "TASKMILL_CONTROL=" SANDBOX_CONTROL, files,
-		blobs, blob_max, NULL };
+		blobs, blob_max,
+		pipeline_in_cloud(p) ? "TASKMILL_EMAIL=ai-assistant@e2b.dev"
+				     : "TASKMILL_EMAIL=ai@example.com",
+		NULL };
 	const struct script script = { .name = name,
 		.env = env,
 		.limit_s = (unsigned int)p->spec->command_limit_s * COMMANDS,

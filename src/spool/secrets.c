@@ -27,6 +27,7 @@ void
 secrets_clear(struct secrets *s)
 {
 	wipe(s->github_token);
+	wipe(s->e2b_api_key);
 	for (size_t i = 0; i < SECRETS_ENV_MAX; i++)
 		wipe(s->env[i]);
 	*s = (struct secrets){ 0 };
@@ -52,6 +53,8 @@ secrets_write(int fd, const struct secrets *s, struct err *e)
 	json_open(&j);
 	json_name_text(&j, "github_token",
 	    s->github_token == NULL ? "" : s->github_token);
+	if (s->e2b_api_key != NULL && s->e2b_api_key[0] != '\0')
+		json_name_text(&j, "e2b_api_key", s->e2b_api_key);
 	json_name(&j, "env");
 	json_open(&j);
 	for (size_t i = 0; i < SECRETS_ENV_MAX && s->env[i] != NULL; i++) {
@@ -146,7 +149,7 @@ static int
 parse(const struct buf *text, struct secrets *s, struct err *e)
 {
 	struct json_object *o = NULL, *env = NULL;
-	const char *token, *name;
+	const char *token, *key = "", *name;
 	size_t len;
 	int rc = -1;
 
@@ -154,11 +157,13 @@ parse(const struct buf *text, struct secrets *s, struct err *e)
 	if (json_read(&o, text->data == NULL ? "" : text->data, text->len, e) ==
 		-1 ||
 	    json_get_string(o, "github_token", &token, &len) != JSON_FOUND ||
+	    json_get_string(o, "e2b_api_key", &key, &len) == JSON_MISTYPED ||
 	    json_get_object(o, "env", &env) != JSON_FOUND) {
 		(void)err_set(e, ERR_ABSENT, "secrets did not come whole");
 		goto out;
 	}
-	if ((s->github_token = strdup(token)) == NULL) {
+	if ((s->github_token = strdup(token)) == NULL ||
+	    (s->e2b_api_key = strdup(key)) == NULL) {
 		(void)err_set(e, ERR_RETRY, "out of memory");
 		goto out;
 	}

@@ -65,6 +65,16 @@ static const struct field fields[] = {
 	MAYBE(F_TEXT,  base_commit, ""),
 	MAYBE(F_TEXT,  head_branch, ""),
 	MAYBE(F_INT64, completed_s, ""),
+	MAYBE(F_TEXT,  e2b_template, ""),
+	MAYBE(F_TEXT,  e2b_domain, ""),
+	MAYBE(F_TEXT,  e2b_api_url, ""),
+	MAYBE(F_TEXT,  e2b_sandbox_url, ""),
+	MAYBE(F_TEXT,  e2b_ca_file, ""),
+	MAYBE(F_TEXT,  e2b_deployment, ""),
+	MAYBE(F_LONG,  e2b_create_s, ""),
+	MAYBE(F_LONG,  e2b_busy_wait_s, ""),
+	MAYBE(F_LONG,  e2b_quota_wait_s, ""),
+	MAYBE(F_LONG,  e2b_silence_s, ""),
 };
 /* clang-format on */
 

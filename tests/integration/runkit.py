@@ -130,7 +130,8 @@ class Kit:
         return spec
 
     @contextlib.contextmanager
-    def started(self, repo, prompt, token="", env=None, faults="", **more):
+    def started(self, repo, prompt, token="", env=None, faults="",
+                e2b_api_key="", **more):
         """A run at work: (process, spool folder)."""
         spec = self.spec(repo, prompt, **more)
         folder = self.folder / f"run{self.count}"
@@ -138,6 +139,8 @@ class Kit:
         (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
         read_fd, write_fd = os.pipe()
         secrets = {"github_token": token, "env": env or {}}
+        if e2b_api_key:
+            secrets["e2b_api_key"] = e2b_api_key
         os.write(write_fd, json.dumps(secrets).encode())
         os.close(write_fd)
         log = open(folder / "log", "wb")

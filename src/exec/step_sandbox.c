@@ -1,0 +1,80 @@
+/* The sandbox that everything else happens in. */
+#include "exec/pipeline.h"
+#include "util/text.h"
+
+#define OR(value, standard) ((unsigned int)((value) > 0 ? (value) : (standard)))
+
+static int
+note(void *ctx, const char *text, struct err *e)
+{
+	struct pipeline *p = ctx;
+
+	return spool_note(p->spool, "note", text, e);
+}
+
+static bool
+stop(void *ctx)
+{
+	struct pipeline *p = ctx;
+
+	return p->stop(p->ctx);
+}
+
+static const char *
+or_else(const char *text, const char *standard)
+{
+	return text == NULL || text[0] == '\0' ? standard : text;
+}
+
+/* The cloud as the spec names it. */
+static void
+fill_e2b(struct pipeline *p)
+{
+	const struct spec *s = p->spec;
+
+	p->host = (struct sandbox_host){ .stop = stop,
+		.wake_fd = p->wake_fd > 0 ? p->wake_fd : -1,
+		.note = note,
+		.ctx = p };
+	p->e2b = (struct sandbox_e2b){
+		.api_key = or_else(p->secrets->e2b_api_key, ""),
+		.template_id = or_else(s->e2b_template, "base"),
+		.domain = or_else(s->e2b_domain, "e2b.app"),
+		.api_url = s->e2b_api_url,
+		.sandbox_url = s->e2b_sandbox_url,
+		.ca_file = s->e2b_ca_file,
+		.deployment = or_else(s->e2b_deployment, "none"),
+		.task_id = s->task_id,
+		.attempt = s->attempt,
+		.create_limit_s = OR(s->e2b_create_s, 90),
+		.busy_wait_s = OR(s->e2b_busy_wait_s, 300),
+		.quota_wait_s = OR(s->e2b_quota_wait_s, 900),
+		.silence_s = OR(s->e2b_silence_s, 100),
+	};
+}
+
+int
+step_sandbox(struct pipeline *p, struct err *e)
+{
+	const struct spec *s = p->spec;
+	char name[SPOOL_NAME_MAX];
+	const struct sandbox_spec spec = {
+		.kind = pipeline_in_cloud(p) ? "e2b" : "local",
+		.name = name,
+		.dir = s->sandbox_dir,
+		.isolation = s->isolation,
+		.user = s->sandbox_user,
+		.limits = { s->memory_mb, s->processes, s->open_files,
+		    s->file_mb, s->cpu_s },
+		.life_s = (unsigned int)s->life_s,
+		.e2b = &p->e2b,
+		.host = &p->host,
+		.share_dir = s->share_dir,
+	};
+
+	fill_e2b(p);
+	spool_name(name, s->task_id, s->attempt);
+	if (sandbox_open(&p->sb, &spec, e) == -1)
+		return pipeline_sandbox_error(p, e);
+	return text_set(&p->result->sandbox_id, sandbox_id(p->sb), e);
+}
