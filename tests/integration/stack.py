@@ -90,6 +90,21 @@ def alive(pid):
     return state.rpartition(")")[2].split()[0] != "Z"
 
 
+def traces(proc):
+    """What a process has open and was called with. Any of it may go while it
+    is looked at, and the rest must be seen all the same."""
+    with contextlib.suppress(OSError):
+        yield os.readlink(proc / "cwd").encode()
+    with contextlib.suppress(OSError):
+        yield (proc / "cmdline").read_bytes()
+    fds = []
+    with contextlib.suppress(OSError):
+        fds = os.listdir(proc / "fd")
+    for fd in fds:
+        with contextlib.suppress(OSError):
+            yield os.readlink(proc / "fd" / fd).encode()
+
+
 def make_repository(bare, work):
     def git(*args, cwd):
         subprocess.run(
@@ -167,11 +182,9 @@ class Engine(apikit.Stack):
 
     def stop(self):
         """Ends everything that was started, also what a test left stopped."""
-        for reaper in self.reapers:
-            self.end(reaper, signal.SIGKILL)
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        if self.serve is not None:  # or it would start them again
+            self.end(self.serve)
+        self.kill_all()
         if self.db is not None:
             self.db.close()
             self.db = None
@@ -215,17 +228,28 @@ class Engine(apikit.Stack):
                 process.send_signal(signal.SIGCONT)
         return process.wait(seconds)
 
-    def drain(self):
-        """Between tests: no reaper, no run, nothing in the queue."""
+    def kill_all(self):
+        """As a power cut: reapers, runners and sandboxes, until none is left
+        (one may fork while it is looked for)."""
         for reaper in self.reapers:
             self.end(reaper, signal.SIGKILL)
+
+        def none_left():
+            found = self.processes()
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            return not found
+        wait_for(none_left, 20, "processes to go")
+
+    def drain(self):
+        """Between tests: no reaper, no run, nothing in the queue."""
+        self.kill_all()
         self.reapers.clear()
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not self.processes(), 20, "processes to go")
-        for name in ("spool", "box", "../faults"):
-            shutil.rmtree(self.state / name, ignore_errors=True)
+        for folder in (self.state / "spool", self.state / "box",
+                       self.fault_folder):
+            if folder.exists():
+                shutil.rmtree(folder)
         self.fault_folder.mkdir()
         for table in ("task_queue", "task_secrets", "machines"):
             self.sql(f"DELETE FROM {table}")
@@ -357,14 +381,9 @@ class Engine(apikit.Stack):
         for entry in pathlib.Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
                 continue
-            with contextlib.suppress(OSError):
-                cwd = os.readlink(entry / "cwd").encode()
-                line = (entry / "cmdline").read_bytes()
-                fds = b"\0".join(os.readlink(f).encode()
-                                 for f in (entry / "fd").iterdir())
-                if (cwd.startswith(mine) or mine in line or mine in fds) \
-                        and alive(entry.name):
-                    found.append(int(entry.name))
+            if any(mine in text for text in traces(entry)) and \
+                    alive(entry.name):
+                found.append(int(entry.name))
         return [p for p in found if not self.is_ours(p)]
 
     def is_ours(self, pid):
@@ -421,6 +440,7 @@ class Full(Engine):
 
     def start_serve(self, fault=None, reaper=False):
         argv = () if reaper else ("--no-reaper",)
+        self.has_reaper = reaper
         with open(self.log, "ab") as out:
             self.serve = subprocess.Popen(
                 [BINARY, "serve", *argv, "--config", str(self.conf)],
@@ -483,5 +503,9 @@ class Full(Engine):
                                 described=False).status_code
 
     def drain(self):
+        if self.has_reaper and self.serve.poll() is None:
+            self.stop_serve()  # a test failed on its way: it starts reapers
+        if self.serve.poll() is not None:
+            self.start_serve()
         super().drain()
         self.client = self.user()

@@ -335,14 +335,12 @@ def test_a_copied_state_folder_is_refused(engine):
 
 def test_after_a_reboot_its_own_rows_come_back_at_once(engine):
     """Fault 51: all processes gone, another boot id."""
-    reaper = engine.reaper(env={"TASKMILL_TEST_BOOT": "one"})
+    engine.reaper(env={"TASKMILL_TEST_BOOT": "one"})
     task = engine.new_task("sleep 3")
-    runner = engine.runner(task)
+    engine.runner(task)
     bare = engine.new_task("sleep 3")
     engine.runner(bare)
-    engine.end(reaper, signal.SIGKILL)
-    for pid in (runner, engine.runner(bare)):
-        os.kill(pid, signal.SIGKILL)
+    engine.kill_all()
     shutil.rmtree(engine.state / "spool" / f"{bare}.1")
     for workspace in (engine.state / "box").glob(f"{bare}.1.*"):
         shutil.rmtree(workspace)

@@ -52,8 +52,6 @@ def full(shared):
         yield shared
     finally:
         print(shared.log_text()[-6000:])  # shown when the test has failed
-        if shared.serve.poll() is not None:
-            shared.start_serve()
         shared.drain()
 
 
