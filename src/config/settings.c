@@ -116,7 +116,7 @@ const struct setting settings[] = {
 	/* Simulation */
 	CHOICE("SIMULATION_ISOLATION", simulation_isolation, "bwrap", "bwrap none", "none: plain subprocesses, only where bubblewrap cannot work and users are trusted"),
 	CHOICE("SIMULATION_AGENTS", simulation_agents, "simulated", "simulated cli", "cli: run the agents' real command lines in the local sandbox"),
-	FLAG("SIMULATION_AGENT_NETWORK", simulation_agent_network, "no", "the simulated agent may use the network"),
+	FLAG("SIMULATION_AGENT_NETWORK", simulation_agent_network, "no", "a simulated agent may use the network; a real one as its manifest says"),
 	TEXT("SANDBOX_USER", sandbox_user, "nobody", 1, 32, "who runs sandboxes when the reaper is root"),
 	NUMBER("SANDBOX_MEMORY_MB", sandbox_memory_mb, "2048", 16, 1048576, "data memory of one process in a sandbox"),
 	NUMBER("SANDBOX_PROCESSES", sandbox_processes, "512", 8, 1000000, "processes in one sandbox; without isolation, of the user who runs them"),

@@ -176,6 +176,18 @@ judge(struct pipeline *p, struct listener *l, const struct sandbox_end *end,
 	return 0;
 }
 
+/*
+ * A real agent works by its own service, so its manifest decides; one that is
+ * simulated needs no network, and whoever runs this decides.
+ */
+static bool
+has_network(const struct pipeline *p)
+{
+	if (strcmp(p->spec->agent_kind, "simulated") == 0)
+		return p->spec->agent_network;
+	return p->agent.network;
+}
+
 static int
 run_agent(struct pipeline *p, struct listener *l, struct err *e)
 {
@@ -186,7 +198,7 @@ run_agent(struct pipeline *p, struct listener *l, struct err *e)
 	const struct sandbox_cmd cmd = { .argv = argv,
 		.cwd = SANDBOX_REPO,
 		.env = env,
-		.network = p->agent.network && p->spec->agent_network,
+		.network = has_network(p),
 		.limit_s = (unsigned int)p->spec->agent_limit_s,
 		/* The other half is for what comes after (row 41). */
 		.grace_ms = (unsigned int)p->spec->cancel_grace_ms / 2,

@@ -119,7 +119,7 @@ class Kit:
             "mode": "simulation", "share_dir": str(self.share),
             "sandbox_dir": str(self.boxes), "ca_file": self.server.ca_file,
             "isolation": "bwrap", "agent_kind": "simulated",
-            "agent_network": True, "sandbox_user": "nobody",
+            "agent_network": False, "sandbox_user": "nobody",
             "memory_mb": 2048, "processes": 200, "open_files": 1024,
             "file_mb": 100, "cpu_s": 600, "life_s": 600, "clone_limit_s": 60,
             "agent_limit_s": 60, "command_limit_s": 30,

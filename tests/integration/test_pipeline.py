@@ -921,11 +921,18 @@ def test_network_of_an_agent(shop):
         port = server.getsockname()[1]
         script = (f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}' && echo OPEN;"
                   "test -e /etc/resolv.conf && echo RESOLV; true")
-        assert "OPEN" not in shop.run("plain", script).output
-        r = shop.run("plain", script, agent="netshell", agent_network=False)
-        assert "OPEN" not in r.output and "RESOLV" not in r.output
-        r = shop.run("plain", script, agent="netshell")
-        assert "OPEN" in r.output
+        # Simulated: as the setting says. Real: as the manifest says.
+        for kind, agent, setting, has in [
+                ("simulated", "shell", False, False),
+                ("simulated", "netshell", False, False),
+                ("simulated", "shell", True, True),
+                ("cli", "shell", True, False),
+                ("cli", "netshell", False, True)]:
+            r = shop.run("plain", script, agent_kind=kind, agent=agent,
+                         agent_network=setting)
+            assert r.outcome == "completed", r.error
+            assert ("OPEN" in r.output) == has, (kind, agent, setting)
+            assert has or "RESOLV" not in r.output
 
 
 # --- what a runner costs -------------------------------------------------
