@@ -84,7 +84,7 @@ export GIT_COMMITTER_DATE="$GIT_AUTHOR_DATE"
 	field Subject
 	if [ -s "$out/body" ]; then
 		echo
-		cat "$out/body"
+		safe_git stripspace <"$out/body"
 	fi
 } >"$out/message"
 safe_git commit-tree -p "$tip" -F "$out/message" "$tree" >"$out/commit" ||

@@ -168,7 +168,7 @@ def test_lines_that_are_there_twice(shop):
     base = "for i in 1 2; do seq 1 9; done >twice"
     name = "twice"
     r, commit = made(shop, name, "sed -i '14s/.*/five/' twice", base)
-    move_base(shop, name, "{ seq 1 9; cat twice; } >t; mv t twice")
+    move_base(shop, name, "{ seq 101 109; cat twice; } >t; mv t twice")
     Push(shop, name, r.patch, commit).succeeds()
     text = git("show", f"{HEAD}:twice", cwd=shop.bare(name)).stdout.decode()
     assert [i for i, line in enumerate(text.split(), 1)
