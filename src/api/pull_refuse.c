@@ -73,8 +73,9 @@ refuse_conflict(struct call *c, const struct pull *p)
 	bool named = p->row.error[0] != '\0';
 	char text[TEXT_MAX];
 
-	(void)snprintf(text, sizeof(text), "The changes conflict with '%s'%s%.1100s",
-	    p->task.branch, named ? " in: " : "", named ? p->row.error : "");
+	(void)snprintf(text, sizeof(text),
+	    "The changes conflict with '%s'%s%.1100s", p->task.branch,
+	    named ? " in: " : "", named ? p->row.error : "");
 	return call_refuse(c, 409, text);
 }
 

@@ -54,7 +54,7 @@ gather(struct engine *g, struct run *r, int64_t now_ms)
 static void
 ask_row(struct engine *g, struct run *r, bool alive, int64_t now_ms)
 {
-	enum hold_state state;
+	enum hold_state state = HOLD_SUPERSEDED;
 	struct err e = { 0 };
 
 	if (alive) {
