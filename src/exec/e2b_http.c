@@ -14,7 +14,7 @@ e2b_fail(struct e2b *b, enum e2b_trouble t, const char *said, struct err *e)
 {
 	char copy[E2B_SAID_MAX];
 
-	(void)snprintf(copy, sizeof(copy), "%s", said);
+	(void)snprintf(copy, sizeof(copy), "%.*s", E2B_SAID_MAX - 1, said);
 	b->trouble = t;
 	memcpy(b->said, copy, sizeof(copy));
 	if (t == E2B_GONE)
