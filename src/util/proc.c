@@ -92,7 +92,10 @@ fork_quietly(sigset_t *before)
 	return pid;
 }
 
-/* Takes a child that nobody needs to hear of. */
+/*
+ * Takes a child that nobody needs to hear of. Not for where SIGCHLD is ignored:
+ * there the number is free as soon as the child has ended.
+ */
 static void
 discard(pid_t pid)
 {
@@ -108,10 +111,8 @@ hold(struct proc *p, pid_t pid, struct err *e)
 	p->pidfd = pidfd_open(pid, 0); /* close-on-exec by itself */
 	if (p->pidfd != -1)
 		return 0;
-	(void)err_sys(e, ERR_RETRY, "pidfd");
-	discard(pid);
 	p->pid = 0;
-	return -1;
+	return err_sys(e, ERR_RETRY, "pidfd");
 }
 
 static int
@@ -153,25 +154,60 @@ proc_spawn(struct proc *p, const struct proc_spec *spec, struct err *e)
 		discard(pid);
 		goto out;
 	}
-	rc = hold(p, pid, e);
+	if ((rc = hold(p, pid, e)) == -1)
+		discard(pid);
 out:
 	(void)close(report[0]);
 	return rc;
 }
 
+/* The child waits until it is held, and is never seen if it is not. */
+static _Noreturn void
+become(const int gate[2], const sigset_t *before, int (*child)(void *ctx),
+    void *ctx)
+{
+	char go;
+	ssize_t n;
+
+	(void)close(gate[1]);
+	n = read(gate[0], &go, 1); /* all signals are blocked: no EINTR */
+	(void)close(gate[0]);
+	if (n != 1)
+		_exit(127);
+	(void)sigprocmask(SIG_SETMASK, before, NULL);
+	_exit(child(ctx)); /* not exit: stdio is the parent's (P13) */
+}
+
+/*
+ * Where SIGCHLD is ignored a child's number may be a stranger's at once, so it
+ * is not killed if there is no pidfd: it leaves by itself when the gate closes.
+ */
 int
 proc_fork(struct proc *p, int (*child)(void *ctx), void *ctx, struct err *e)
 {
 	sigset_t before;
-	pid_t pid = fork_quietly(&before);
+	int gate[2], rc = -1, why;
+	pid_t pid;
 
+	if (pipe2(gate, O_CLOEXEC) == -1)
+		return err_sys(e, ERR_RETRY, "pipe");
+	if ((pid = fork_quietly(&before)) == 0)
+		become(gate, &before, child, ctx);
 	if (pid == -1)
-		return err_sys(e, ERR_RETRY, "fork");
-	if (pid == 0) {
-		(void)sigprocmask(SIG_SETMASK, &before, NULL);
-		_exit(child(ctx)); /* not exit: stdio is the parent's (P13) */
-	}
-	return hold(p, pid, e);
+		(void)err_sys(e, ERR_RETRY, "fork");
+	else if (hold(p, pid, e) == 0)
+		rc = 0;
+	why = errno;
+	/* Our end to read from is open, so this cannot raise SIGPIPE. */
+	if (rc == 0)
+		(void)!write(gate[1], "", 1);
+	(void)close(gate[0]);
+	(void)close(gate[1]);
+	while (rc == -1 && pid > 0 && waitpid(pid, NULL, 0) == -1 &&
+	    errno == EINTR)
+		continue;
+	errno = why;
+	return rc;
 }
 
 int

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -384,6 +385,46 @@ a_forked_function_ends_with_its_result(void **state)
 #define IN_SCRATCH(test) \
 	cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
 
+static int
+tell(void *ctx)
+{
+	return write(*(int *)ctx, "x", 1) == 1 ? 0 : 1;
+}
+
+/* No descriptor is left for the pidfd; SIGCHLD is ignored, as in the spawner.
+ */
+static void
+a_child_that_cannot_be_held_never_runs(void **state)
+{
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct sigaction before;
+	struct rlimit files, few;
+	struct proc p = { 0 };
+	struct err e = { 0 };
+	int ends[2], first, second;
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(sigaction(SIGCHLD, &ignore, &before), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	first = dup(ends[0]);
+	second = dup(ends[0]);
+	(void)close(first);
+	(void)close(second);
+	few = (struct rlimit){ (rlim_t)second + 1, files.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(proc_fork(&p, tell, &ends[1], &e), -1);
+	assert_int_equal(e.kind, ERR_RETRY);
+	assert_int_equal(errno, EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+	assert_int_equal(p.pid, 0);
+	(void)close(ends[1]);
+	assert_int_equal(read(ends[0], &byte, 1), 0);
+	(void)close(ends[0]);
+	assert_int_equal(sigaction(SIGCHLD, &before, NULL), 0);
+}
+
 int
 main(void)
 {
@@ -399,6 +440,7 @@ main(void)
 		cmocka_unit_test(waiting_ends_at_the_limit),
 		cmocka_unit_test(who_does_not_listen_is_killed),
 		cmocka_unit_test(a_forked_function_ends_with_its_result),
+		cmocka_unit_test(a_child_that_cannot_be_held_never_runs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
