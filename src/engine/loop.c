@@ -199,7 +199,7 @@ all_done(struct engine *g)
 }
 
 static void
-reopen_log(const struct engine *g)
+reopen_log(struct engine *g)
 {
 	struct err e = { 0 };
 
@@ -207,6 +207,12 @@ reopen_log(const struct engine *g)
 	if (g->config->log_file[0] != '\0' &&
 	    log_to_file(g->config->log_file, &e) == -1)
 		log_err(LOG_ERROR, &e, "reopen log");
+	/*
+	 * The spawner has the old file as its standard error. A new one has
+	 * the new one; it comes when it is needed, and no runner notices.
+	 */
+	spawner_close(&g->spawner);
+	g->watched_spawner = 0;
 }
 
 /*

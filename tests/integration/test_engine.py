@@ -158,6 +158,11 @@ def test_usr1_opens_the_log_again(engine):
         wait_for(lambda: log.exists() and
                  f"run={task}.1".encode() in log.read_bytes(), 10,
                  "the new log")
+        # Nobody keeps the old file open; the spawner is a new one.
+        old = str(log.with_suffix(".old"))
+        for pid in engine.processes():
+            assert os.readlink(f"/proc/{pid}/fd/2") != old
+        assert b"spawner started" in log.read_bytes()
     finally:
         engine.write_conf(LOG_FILE="")
 
