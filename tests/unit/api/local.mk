@@ -16,3 +16,7 @@ check_PROGRAMS += test_api_rest
 TESTS += test_api_rest
 test_api_rest_SOURCES = tests/unit/api/test_api_rest.c
 test_api_rest_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_api_pull
+TESTS += test_api_pull
+test_api_pull_SOURCES = tests/unit/api/test_api_pull.c
+test_api_pull_LDADD = $(UNIT_LDADD)

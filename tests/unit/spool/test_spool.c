@@ -74,13 +74,18 @@ test_names(void **state)
 	static const char *const bad[] = { "", ".", "1", "1.", ".1", "01.1",
 		"1.01", "0.1", "1.0", "-1.1", "1.1x", "1.1/..", "../1",
 		"9223372036854775808.1", "1.1000001", "1.99999999999999999999",
-		" 1.1", "1 .1" };
+		" 1.1", "1 .1", "1.p", "1.p0", "1.p01", "1.pp1", "1.1p",
+		"1.p1000001" };
 
 	(void)state;
 	spool_name(name, INT64_MAX, 1000000);
 	assert_string_equal(name, "9223372036854775807.1000000");
 	assert_true(spool_name_read(name, &id, &attempt));
 	assert_true(id == INT64_MAX && attempt == 1000000);
+	spool_name(name, INT64_MAX, SPOOL_PUBLISH + 3);
+	assert_string_equal(name, "9223372036854775807.p3");
+	assert_true(spool_name_read(name, &id, &attempt));
+	assert_true(id == INT64_MAX && attempt == SPOOL_PUBLISH + 3);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(spool_name_read(bad[i], &id, &attempt));
 }

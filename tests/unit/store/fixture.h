@@ -86,5 +86,6 @@ int run_plan_tests(void);
 int run_lost_tests(void);
 int run_crowd_tests(void);
 int run_project_tests(void);
+int run_publish_tests(void);
 
 #endif

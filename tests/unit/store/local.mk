@@ -13,6 +13,7 @@ test_store_SOURCES = \
 	tests/unit/store/test_migrate.c \
 	tests/unit/store/test_plan.c \
 	tests/unit/store/test_project.c \
+	tests/unit/store/test_publish.c \
 	tests/unit/store/test_queue.c \
 	tests/unit/store/test_result.c \
 	tests/unit/store/test_state.c \

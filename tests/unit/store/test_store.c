@@ -33,6 +33,7 @@ main(void)
 	failed += run_fault_tests();
 	failed += run_lost_tests();
 	failed += run_project_tests();
+	failed += run_publish_tests();
 	failed += run_plan_tests();
 	return failed == 0 ? 0 : 1;
 }
