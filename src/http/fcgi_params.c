@@ -76,14 +76,17 @@ param_of(const char *entry, size_t name_len)
 
 /*
  * A line break or another control character in a value never came from an
- * honest web server. The path has a check of its own, after decoding.
+ * honest web server, but in a path that it has decoded: read_path() looks at
+ * that, if it is used at all.
  */
 static bool
-value_plain(const char *value)
+value_plain(enum param p, const char *value)
 {
-	for (const unsigned char *p = (const unsigned char *)value; *p != '\0';
-	     p++)
-		if ((*p < 0x20 && *p != '\t') || *p == 0x7f)
+	if (p == P_SCRIPT_NAME || p == P_PATH_INFO)
+		return true;
+	for (const unsigned char *c = (const unsigned char *)value; *c != '\0';
+	     c++)
+		if ((*c < 0x20 && *c != '\t') || *c == 0x7f)
 			return false;
 	return true;
 }
@@ -115,7 +118,7 @@ walk(const char *got[P_N], const char *const *envp, const char **why)
 		if (got[p] != NULL)
 			return 400;
 		*why = "Invalid character in a request header";
-		if (!value_plain(eq + 1))
+		if (!value_plain(p, eq + 1))
 			return 400;
 		got[p] = eq + 1;
 	}

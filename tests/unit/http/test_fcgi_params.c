@@ -89,6 +89,17 @@ F8_control_characters_are_refused(void **state)
 	assert_int_equal(READ("REQUEST_URI=/\x7f"), 400);
 }
 
+/* nginx sends the path a second time, decoded; no header is to blame then. */
+static void
+control_characters_of_a_path_are_the_paths(void **state)
+{
+	(void)state;
+	assert_int_equal(READ("REQUEST_URI=/a%0a", "SCRIPT_NAME=/a\n"), 400);
+	assert_string_equal(why, "Invalid request path");
+	assert_int_equal(READ("SCRIPT_NAME=/a", "PATH_INFO=/\n"), 400);
+	assert_string_equal(why, "Invalid request path");
+}
+
 static void
 F8_odd_entries_are_passed_over(void **state)
 {
@@ -192,6 +203,7 @@ main(void)
 		    a_server_without_request_uri_has_decoded_the_path),
 		cmocka_unit_test(F8_duplicates_of_what_we_use_are_refused),
 		cmocka_unit_test(F8_control_characters_are_refused),
+		cmocka_unit_test(control_characters_of_a_path_are_the_paths),
 		cmocka_unit_test(F8_odd_entries_are_passed_over),
 		cmocka_unit_test(F7_too_many_parameters_are_431),
 		cmocka_unit_test(F7_too_large_parameters_are_431),
