@@ -217,10 +217,19 @@ check_places(const struct config *c, struct err *e)
 	return 0;
 }
 
+/*
+ * Commands that a task may need beside its clone and its agent, each for as
+ * long as COMMAND_TIMEOUT_S: those that collect the changes.
+ */
+#define COMMANDS 6
+
 /* What no single setting can be judged by alone (reliability 17). */
 static int
 check_together(const struct config *c, struct err *e)
 {
+	long steps_s = c->clone_limit_s + c->agent_limit_s +
+	    COMMANDS * c->command_limit_s;
+
 	if (c->jwt_secret[0] == '\0')
 		return err_set(e, ERR_INVALID,
 		    "JWT_SECRET is not set: put at least 32 random bytes into "
@@ -245,13 +254,11 @@ check_together(const struct config *c, struct err *e)
 		    "RETRY_DELAYS_S=%s is not numbers of seconds separated "
 		    "by commas",
 		    c->retry_delays_s);
-	if (c->sandbox_life_s <
-	    c->clone_limit_s + c->agent_limit_s + c->command_limit_s)
+	if (c->sandbox_life_s < steps_s)
 		return err_set(e, ERR_INVALID,
 		    "SANDBOX_LIFE_S=%ld is shorter than CLONE_TIMEOUT_S + "
-		    "AGENT_TIMEOUT_S + COMMAND_TIMEOUT_S = %ld",
-		    c->sandbox_life_s,
-		    c->clone_limit_s + c->agent_limit_s + c->command_limit_s);
+		    "AGENT_TIMEOUT_S + %d COMMAND_TIMEOUT_S = %ld",
+		    c->sandbox_life_s, COMMANDS, steps_s);
 	if (c->db_socket[0] == '\0' && c->db_ca_file[0] == '\0' &&
 	    strcmp(c->db_host, "localhost") != 0 &&
 	    strcmp(c->db_host, "127.0.0.1") != 0 &&

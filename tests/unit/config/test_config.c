@@ -99,6 +99,7 @@ what_is_wrong_is_named(void **state)
 		{ SECRET_LINE "JWT_ALGORITHM=none\n", "JWT_ALGORITHM=none" },
 		{ SECRET_LINE "LEASE_S=30\n", "RENEW_S=10 is too long for LEASE_S=30" },
 		{ SECRET_LINE "SANDBOX_LIFE_S=60\n", "SANDBOX_LIFE_S=60 is shorter" },
+		{ SECRET_LINE "SANDBOX_LIFE_S=539\n", "COMMAND_TIMEOUT_S = 540" },
 		{ SECRET_LINE "STATE_DIR=var\n", "STATE_DIR=var is not an absolute path" },
 		{ SECRET_LINE "RETRY_DELAYS_S=5,,1\n", "RETRY_DELAYS_S" },
 		{ SECRET_LINE "STATE_DIR=/usr/local/var/taskmill\n", "STATE_DIR, /usr/local/var/taskmill, is below /usr" },
