@@ -8,7 +8,7 @@
 # largest size). Reads out/base and message. Writes to out/: commit, raw, diff,
 # patch, blobs, nested (only if there are any); nothing but state when nothing
 # changed. state is "same", "changed", "many", or "replaced" when there is no
-# folder to look at.
+# folder to look at. Exits with 4 when attributes make a file unfit to be stored.
 set -u
 umask 022
 
@@ -73,6 +73,8 @@ if ! add_all; then
 	if ! add_all --ignore-errors &&
 		! grep -q 'does not have a commit checked out' "$out/add"; then
 		cat "$out/add" >&2
+		# A working-tree-encoding that the file is not in.
+		! grep -q 'encod' "$out/add" || exit 4
 		exit 3
 	fi
 	grep 'does not have a commit checked out' "$out/add" >"$out/nested"

@@ -11,7 +11,8 @@
 #define OUT SANDBOX_CONTROL "/out/"
 #define ERRORS_MAX ((size_t)2 * 1024)
 #define MESSAGE_CHARS 50
-#define COMMANDS 4 /* add, commit, diff, patch: each has the limit */
+#define CODE_UNSTORABLE 4 /* of collect.sh */
+#define COMMANDS 4        /* add, commit, diff, patch: each has the limit */
 
 /* Of the side-by-side view (contract 8.2, D14). */
 #define TEXT_FILES 200
@@ -44,9 +45,12 @@ put_message(struct pipeline *p, struct err *e)
 	return rc;
 }
 
-/* Runs collect.sh or repatch.sh; its failure ends the run. */
+/*
+ * Runs collect.sh or repatch.sh, of so many commands; its failure ends the run.
+ * All that is run here must fit into what config.c leaves for it.
+ */
 static int
-run_script(struct pipeline *p, const char *name, struct err *e)
+run_script(struct pipeline *p, const char *name, int commands, struct err *e)
 {
 	struct buf errors = BUF(ERRORS_MAX);
 	char files[64], blobs[64], blob_max[64];
@@ -57,7 +61,7 @@ run_script(struct pipeline *p, const char *name, struct err *e)
 		NULL };
 	const struct script script = { .name = name,
 		.env = env,
-		.limit_s = (unsigned int)p->spec->command_limit_s * COMMANDS,
+		.limit_s = (unsigned int)(p->spec->command_limit_s * commands),
 		.what = "Collecting the changes",
 		.setting = "COMMAND_TIMEOUT_S",
 		.errors = &errors };
@@ -77,7 +81,12 @@ run_script(struct pipeline *p, const char *name, struct err *e)
 	rc = 0;
 	if (p->over || code == 0)
 		goto out;
-	if (code == 153 || /* SIGXFSZ */
+	if (code == CODE_UNSTORABLE)
+		rc = pipeline_fail(p, "agent_failed", e,
+		    "Git cannot store what the agent left, for its "
+		    ".gitattributes do not allow it: %.300s",
+		    errors.len > 0 ? errors.data : "");
+	else if (code == 153 || /* SIGXFSZ */
 	    (errors.len > 0 && strstr(errors.data, "File too large") != NULL))
 		rc = pipeline_fail(p, "too_large", e,
 		    "The agent left a file, or a patch, of more than %ld MiB, "
@@ -169,7 +178,7 @@ remake_patch(struct pipeline *p, const struct buf *attributes,
 	if (sandbox_put(p->sb, SANDBOX_CONTROL "/attributes", attributes->data,
 		attributes->len, 0600, e) == -1)
 		return pipeline_sandbox_error(p, e);
-	if (run_script(p, "repatch.sh", e) == -1)
+	if (run_script(p, "repatch.sh", 1, e) == -1)
 		return -1;
 	buf_clear(patch);
 	return get(p, OUT "patch", patch, "The patch", "PATCH_MAX_BYTES", e);
@@ -340,7 +349,7 @@ step_collect(struct pipeline *p, struct err *e)
 
 	if (put_message(p, e) == -1)
 		return pipeline_sandbox_error(p, e);
-	if (run_script(p, "collect.sh", e) == -1)
+	if (run_script(p, "collect.sh", COMMANDS, e) == -1)
 		return -1;
 	if (get(p, OUT "state", &state, "The state", NULL, e) == -1)
 		goto out;

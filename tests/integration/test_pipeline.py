@@ -654,6 +654,21 @@ def test_what_cannot_start_after_the_agent_has_failed(shop):
     assert "after the agent had run: bubblewrap" in result["error"]
 
 
+def test_attributes_that_no_file_can_keep(shop):
+    r = shop.run("plain", "echo '* working-tree-encoding=UTF-16' "
+                          ">.gitattributes; echo hello >h.txt")
+    fails(r, "agent_failed", ".gitattributes", "UTF-16")
+
+
+def test_attributes_with_an_encoding(shop):
+    script = ("echo '*.u working-tree-encoding=UTF-16' >.gitattributes;"
+              r"printf '\376\377\000h\000i\000\n' >h.u")
+    r = shop.run("plain", script)
+    assert r.outcome == "completed", r.error
+    assert shop.tree_of_patch("plain", r.patch) == shop.tree_after("plain",
+                                                                   script)
+
+
 GONE = {
     "removed": ("cd ..; rm -rf repo", "completed"),
     "emptied": ("rm -rf ./* ./.git", "completed"),
