@@ -137,6 +137,7 @@ claim_body(struct db *db, void *ctx, struct err *e)
 	return load(db, g->claim, e);
 }
 
+/* Where nothing was claimed nothing can be lost. */
 static int
 claim_committed(struct db *db, void *ctx, struct err *e)
 {
@@ -148,7 +149,7 @@ claim_committed(struct db *db, void *ctx, struct err *e)
 	int got;
 
 	if (!g->taken)
-		return 0;
+		return 1;
 	if (db_query(db,
 		"SELECT 1 FROM pull_requests WHERE task_id = ?"
 		" AND claim_token = ? LOCK IN SHARE MODE",

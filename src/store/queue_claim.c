@@ -295,7 +295,10 @@ claim_body(struct db *db, void *ctx, struct err *e)
 	return queue_load(db, &next, g->claim, e);
 }
 
-/* Ours if the attempt's row has our token. */
+/*
+ * Ours if the attempt's row has our token. Where nothing was claimed nothing
+ * can be lost: an empty queue must not look like a database that is away.
+ */
 static int
 claim_committed(struct db *db, void *ctx, struct err *e)
 {
@@ -308,7 +311,7 @@ claim_committed(struct db *db, void *ctx, struct err *e)
 	int got;
 
 	if (g->taken != TAKEN_TASK)
-		return 0;
+		return 1;
 	if (db_query(db,
 		"SELECT 1 FROM task_attempts WHERE task_id = ?"
 		" AND attempt = ? AND claim_token = ? LOCK IN SHARE MODE",
