@@ -227,8 +227,8 @@ check_places(const struct config *c, struct err *e)
 static int
 check_together(const struct config *c, struct err *e)
 {
-	long steps_s = c->clone_limit_s + c->agent_limit_s +
-	    COMMANDS * c->command_limit_s;
+	long steps_s =
+	    c->clone_limit_s + c->agent_limit_s + COMMANDS * c->command_limit_s;
 
 	if (c->jwt_secret[0] == '\0')
 		return err_set(e, ERR_INVALID,

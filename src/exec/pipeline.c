@@ -54,6 +54,9 @@ is_of(const struct spec *s, enum step step)
 	return (steps[step].jobs & (publishes ? OF_PUBLISHING : OF_TASKS)) != 0;
 }
 
+static void put_clean(const struct pipeline *p, struct buf *out,
+    const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
+
 /* Redacted first, and then cut: half a secret would not be known as one. */
 static void
 put_clean(const struct pipeline *p, struct buf *out, const char *fmt,

@@ -383,7 +383,7 @@ report_on(const char *kind, const char *head, size_t pad, size_t after,
 	for (size_t i = 0; i + 4 <= SECRET_LEN; i++) {
 		char part[5] = { 0 };
 
-		memcpy(part, SECRET + i, 4);
+		memcpy(part, &SECRET[i], 4);
 		assert_null(strstr(report.words, part));
 		assert_null(strstr(report.reason, part));
 		assert_null(strstr(report.session, part));

@@ -10,8 +10,9 @@
 #include "exec/words.h"
 #include "util/encode.h"
 
-#define SECRET "sk-ant-0123456789"
-#define SECRET_LEN (sizeof(SECRET) - 1)
+static const char secret[] = "sk-ant-0123456789";
+
+#define SECRET_LEN (sizeof(secret) - 1)
 #define KEPT ((size_t)100)
 #define TEXT ((size_t)300)
 
@@ -20,7 +21,7 @@ static bool
 leaks(const struct buf *b)
 {
 	for (size_t i = 0; i + 4 <= SECRET_LEN; i++)
-		if (b->len > 0 && memmem(b->data, b->len, SECRET + i, 4))
+		if (b->len > 0 && memmem(b->data, b->len, secret + i, 4))
 			return true;
 	return false;
 }
@@ -35,7 +36,7 @@ keep(const struct redact *r, size_t at, size_t piece, bool last)
 	char text[TEXT];
 
 	memset(text, '.', sizeof(text));
-	memcpy(text + at, SECRET, SECRET_LEN);
+	memcpy(text + at, secret, SECRET_LEN);
 	assert_int_equal(words_open(&w, r, &kept, last, &e), 0);
 	for (size_t i = 0; i < TEXT; i += piece)
 		words_add(&w, text + i, i + piece < TEXT ? piece : TEXT - i);
@@ -56,7 +57,7 @@ test_every_place(void **state)
 
 	(void)state;
 	assert_int_equal(redact_new(&r, &e), 0);
-	assert_int_equal(redact_learn(r, SECRET, SECRET_LEN, &e), 0);
+	assert_int_equal(redact_learn(r, secret, SECRET_LEN, &e), 0);
 	for (size_t at = 0; at + SECRET_LEN <= TEXT; at++) {
 		for (size_t i = 0; i < 4; i++) {
 			keep(r, at, pieces[i], false);
