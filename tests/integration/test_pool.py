@@ -34,8 +34,9 @@ pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 
 # ------------------------------------------------------------------- helpers
 
-def until(what, limit=5.0):
-    """Waits for what() to be true; returns its value."""
+def until(what, limit=30.0):
+    """Waits for what() to be true; returns its value. The limit is there for
+    what never comes: a busy machine takes seconds to start a pool."""
     end = time.monotonic() + limit
     while time.monotonic() < end:
         got = what()
