@@ -212,12 +212,25 @@ sweep_body(struct db *db, void *ctx, struct err *e)
 	return 0;
 }
 
+/* Sweeping again is harmless; where nothing was found nothing can be lost. */
+static int
+sweep_committed(struct db *db, void *ctx, struct err *e)
+{
+	const struct sweeping *g = ctx;
+
+	(void)db;
+	(void)e;
+	return g->n == 0;
+}
+
 int
 queue_sweep(struct db *db, const struct sweep *s, unsigned int *taken,
     struct err *e)
 {
 	struct sweeping g = { .sweep = s };
-	const struct db_tx tx = { .body = sweep_body, .ctx = &g };
+	const struct db_tx tx = { .body = sweep_body,
+		.committed = sweep_committed,
+		.ctx = &g };
 
 	*taken = 0;
 	if (db_run(db, &tx, e) == -1)
