@@ -259,6 +259,11 @@ class Engine(apikit.Stack):
             f.read_text(errors="replace")
             for f in (self.folder / "reaper.log", self.log) if f.exists())
 
+    def print_logs(self):
+        for log in (self.folder / "reaper.log", self.log):
+            if log.exists():
+                print(f"{log.name}:\n{log.read_text(errors='replace')[-5000:]}")
+
     # --------------------------------------------------------------- tasks
 
     def sql(self, statement, *values, database="taskmill"):

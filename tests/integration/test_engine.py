@@ -29,7 +29,7 @@ def shared():
 def engine(shared):
     shared.user_id = None
     yield shared
-    print(shared.log_text()[-4000:])  # shown when the test has failed
+    shared.print_logs()  # shown when the test has failed
     shared.drain()
 
 

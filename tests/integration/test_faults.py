@@ -22,7 +22,7 @@ import pymysql
 import pytest
 
 import invariants
-from stack import (BINARY, ENDED, TOKEN, Full, alive, proxied, wait_for,
+from stack import (BINARY, ENDED, QUICK, TOKEN, Full, alive, proxied, wait_for,
                    why_not)
 from test_pool import answer as fcgi_answer
 from test_pool import head, record, stdin
@@ -51,7 +51,7 @@ def full(shared):
     try:
         yield shared
     finally:
-        print(shared.log_text()[-6000:])  # shown when the test has failed
+        shared.print_logs()  # shown when the test has failed
         shared.drain()
 
 
@@ -148,9 +148,7 @@ def test_row01_worker_killed_in_mid_body(full):
         with contextlib.suppress(ConnectionResetError):
             assert s.recv(100) == b""
     assert not tasks_like(full, "row one")
-    begun = time.monotonic()
     assert full.client.get("/api/tasks").status_code == 200
-    assert time.monotonic() - begun < 3
 
 
 def test_row02_answer_lost_after_commit_is_replayed(full):
@@ -383,15 +381,13 @@ def test_row40_cancel_while_pending_races_with_claims(full):
         full.write_conf(TASKS_PER_MACHINE=20)
 
 
-@pytest.mark.parametrize("prompt", ["sleep 60", "deaf 60", "escape 1 deaf 60"])
+@pytest.mark.parametrize("prompt", ["sleep 300", "deaf 300", "escape 1 deaf 300"])
 def test_row41_cancel_while_running(full, prompt):
     full.reaper()
     task = full.new_task(prompt)
     full.wait_event(task, "deaf" if "deaf" in prompt else "sleeping")
-    begun = time.monotonic()
     assert full.cancel(task) == 200
-    full.wait_status(task)
-    assert time.monotonic() - begun < 4  # 2 s on a quiet machine
+    full.wait_status(task)  # 2 s on a quiet machine, and no agent's minutes
     invariants.i8_cancelled(full, task)
     invariants.all_hold(full, task, attempts=1)
 
@@ -413,18 +409,21 @@ def test_row42_cancel_and_completion_at_the_same_moment(full):
 
 
 def test_row43_cancel_when_its_runner_is_dead(full):
-    reaper = full.reaper()
-    task = full.new_task("sleep 60")
-    runner = full.runner(task)
-    os.kill(reaper.pid, signal.SIGSTOP)
-    os.kill(runner, signal.SIGKILL)
-    assert full.cancel(task) == 200
-    os.kill(reaper.pid, signal.SIGCONT)
-    begun = time.monotonic()
-    full.wait_status(task)
-    assert time.monotonic() - begun < 3
-    invariants.i8_cancelled(full, task)
-    invariants.all_hold(full, task, attempts=1)
+    """At once, that is without waiting for the end of its lease."""
+    full.write_conf(LEASE_S=300)
+    try:
+        reaper = full.reaper()
+        task = full.new_task("sleep 300")
+        runner = full.runner(task)
+        os.kill(reaper.pid, signal.SIGSTOP)
+        os.kill(runner, signal.SIGKILL)
+        assert full.cancel(task) == 200
+        os.kill(reaper.pid, signal.SIGCONT)
+        full.wait_status(task)
+        invariants.i8_cancelled(full, task)
+        invariants.all_hold(full, task, attempts=1)
+    finally:
+        full.write_conf(LEASE_S=QUICK["LEASE_S"])
 
 
 # ----------------------------------------------------- database, rows 44-48
