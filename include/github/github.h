@@ -39,6 +39,9 @@ struct github_options {
 
 struct github;
 
+/* ERR_INVALID as github_new(), without making anything. */
+int github_api_check(const char *url, struct err *e) MUST_CHECK;
+
 /*
  * Copies what it needs of o. ERR_INVALID when api_url is not https (or http,
  * which without allow_http reaches only this machine), has a user, query or

@@ -36,6 +36,14 @@ set_api(struct github *g, const char *url, struct err *e)
 }
 
 int
+github_api_check(const char *url, struct err *e)
+{
+	struct github g = { .api = "" };
+
+	return set_api(&g, url, e);
+}
+
+int
 github_new(struct github **out, const struct github_options *o, struct err *e)
 {
 	const char *url =

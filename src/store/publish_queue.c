@@ -13,6 +13,10 @@
 	"The push was lost again and again with the machine that did " \
 	"it. Please try again."
 
+/* Nobody waits for it any more, and a branch would be a surprise. */
+#define FORGOTTEN "UTC_TIMESTAMP(6) - INTERVAL 1 HOUR"
+#define FORGOTTEN_TEXT "The push could not be begun in time. Please try again."
+
 /* What every end has in common: no credential, and no owner. */
 #define ENDED                                                        \
 	" key_id = NULL, nonce = NULL, sealed = NULL, owner = NULL," \
@@ -49,6 +53,7 @@ find_next(struct db *db, struct hold *h, struct err *e)
 	if (db_query(db,
 		"SELECT task_id, attempt FROM pull_requests"
 		" WHERE state = 'requested' AND run_at <= UTC_TIMESTAMP(6)"
+		" AND requested_at > " FORGOTTEN
 		" ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED",
 		DB_NO_ARGS, &rows, e) == -1)
 		return -1;
@@ -304,7 +309,20 @@ publish_owned_by_past_boots(struct db *db, const char *machine_id,
 	return rows_owned(rows, fn, ctx, e);
 }
 
-/* Two statements that may each be repeated: first those that had enough. */
+/* No reaper was there in time: the credential must not stay for ever. */
+static int
+forget(struct db *db, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_text(FORGOTTEN_TEXT) };
+
+	return db_exec_again(db,
+	    "UPDATE pull_requests SET" ENDED
+	    " failure = 'lost', error = ?, state = 'failed'"
+	    " WHERE state = 'requested' AND requested_at <= " FORGOTTEN,
+	    DB_ARGS(args), NULL, e);
+}
+
+/* Statements that may each be repeated: first those that had enough. */
 int
 publish_sweep(struct db *db, const struct sweep *s, unsigned int *taken,
     struct err *e)
@@ -329,7 +347,8 @@ publish_sweep(struct db *db, const struct sweep *s, unsigned int *taken,
 		" state = 'requested' WHERE state = 'running'"
 		" AND lease_until < UTC_TIMESTAMP(6) - INTERVAL ? SECOND"
 		" AND owner <> ?",
-		DB_ARGS(back), &freed, e) == -1)
+		DB_ARGS(back), &freed, e) == -1 ||
+	    forget(db, e) == -1)
 		return err_wrap(e, "sweep pull requests");
 	*taken += (unsigned int)(failed.matched + freed.matched);
 	return 0;
@@ -343,7 +362,8 @@ publish_waiting(struct db *db, int64_t *n, struct err *e)
 
 	*n = 0;
 	if (db_query(db,
-		"SELECT COUNT(*) FROM pull_requests WHERE state = 'requested'",
+		"SELECT COUNT(*) FROM pull_requests WHERE state = 'requested'"
+		" AND requested_at > " FORGOTTEN,
 		DB_NO_ARGS, &rows, e) == -1)
 		return -1;
 	got = db_next(rows, e);

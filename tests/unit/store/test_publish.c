@@ -217,6 +217,31 @@ test_owners_and_sweep(void **state)
 }
 
 static void
+test_forgotten_ones(void **state)
+{
+	const struct sweep s = { OWNER, 1, 0, 3 };
+	int64_t id = completed_task(), waiting = 1;
+	unsigned int taken = 0;
+	struct publish_claim c;
+	struct err e = { 0 };
+
+	(void)state;
+	ask_for(id, "https://github.com/o/r");
+	sql("UPDATE pull_requests SET"
+	    " requested_at = requested_at - INTERVAL 61 MINUTE");
+	assert_int_equal(publish_claim(db, OWNER, 60, &c, &e), 0);
+	ok(publish_waiting(db, &waiting, &e));
+	assert_int_equal(waiting, 0);
+	ok(publish_sweep(db, &s, &taken, &e));
+	assert_int_equal(look(id).state, PUBLISH_FAILED);
+	assert_int_equal(
+	    number("SELECT COUNT(*) FROM pull_requests WHERE sealed IS NULL"),
+	    1);
+	ask_for(id, "https://github.com/o/r");
+	assert_int_equal(claim(OWNER).task_id, id);
+}
+
+static void
 test_only_its_users(void **state)
 {
 	int64_t id = completed_task();
@@ -261,6 +286,7 @@ run_publish_tests(void)
 		cmocka_unit_test(test_failed_ones_begin_again),
 		cmocka_unit_test(test_fences),
 		cmocka_unit_test(test_owners_and_sweep),
+		cmocka_unit_test(test_forgotten_ones),
 		cmocka_unit_test(test_only_its_users),
 		cmocka_unit_test(test_undo),
 	};
