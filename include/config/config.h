@@ -140,6 +140,14 @@ struct config {
 	/* Keys of agents and providers: secrets, "" when not set */
 	char *e2b_api_key;
 	char *e2b_template_id;
+	char *e2b_domain;
+	char *e2b_api_url;
+	char *e2b_sandbox_url;
+	char *e2b_ca_file;
+	long e2b_create_s;
+	long e2b_busy_wait_s;
+	long e2b_quota_wait_s;
+	long e2b_silence_s;
 	char *anthropic_api_key;
 	char *openai_api_key;
 	char *github_token;
@@ -164,6 +172,13 @@ void config_print_text(const struct config *c, struct buf *out);
 
 /* "e2b" when E2B_API_KEY is set, else "simulation". */
 const char *config_mode(const struct config *c);
+
+/*
+ * A name for this deployment, the same on all of its machines, which marks its
+ * sandboxes at the provider's. Made of JWT_SECRET, which it does not betray.
+ */
+#define CONFIG_DEPLOYMENT 17
+void config_deployment(const struct config *c, char out[CONFIG_DEPLOYMENT]);
 
 /*
  * Delay before try number tries (1 first) from RETRY_DELAYS_S, in ms; the

@@ -31,9 +31,16 @@ bool task_state_final(enum task_state s);
  */
 enum failure {
 	FAILURE_NONE,
-	FAILURE_QUOTA,       /* "quota": the sandbox provider's quota */
-	FAILURE_E2B_KEY,     /* "e2b_key" */
-	FAILURE_GITHUB_AUTH, /* "github_auth" */
+	FAILURE_QUOTA,        /* "quota": the sandbox provider's quota */
+	FAILURE_E2B_KEY,      /* "e2b_key": rejected */
+	FAILURE_E2B_BLOCKED,  /* "e2b_blocked": the team is */
+	FAILURE_E2B_TEMPLATE, /* "e2b_template": none, or not ours */
+	FAILURE_E2B_CAPACITY, /* "e2b_capacity": no room for a sandbox */
+	FAILURE_E2B_RATE,     /* "e2b_rate": too many requests */
+	FAILURE_E2B_REFUSED,  /* "e2b_refused": for another reason */
+	FAILURE_E2B_AWAY,     /* "e2b_away": no answer, or an error */
+	FAILURE_E2B_PROTOCOL, /* "e2b_protocol": not understood */
+	FAILURE_GITHUB_AUTH,  /* "github_auth" */
 	FAILURE_REPO_ACCESS, /* "repo_access": repository or branch not found */
 	FAILURE_REPO_EMPTY,  /* "repo_empty": no commit on the branch */
 	FAILURE_NETWORK,     /* "network": the repository's host is away */

@@ -20,12 +20,14 @@
 #include "exec/sandbox.h"
 #include "store/machine.h"
 #include "util/json.h"
+#include "util/net.h"
 
 static const char usage[] =
-    "usage: taskmill check [--json] [--config FILE]\n\n"
+    "usage: taskmill check [--json] [--online] [--config FILE]\n\n"
     "Says which mode and which settings are in force (secrets masked), and\n"
     "tries what the service depends on: database, schema, keys, state folder,\n"
-    "sandbox, agents, reaper. Exit status: 0 all is well (warnings may be\n"
+    "sandbox, agents, reaper. With --online also E2B, by making a sandbox there\n"
+    "and ending it. Exit status: 0 all is well (warnings may be\n"
     "there), 69 something is wrong, 78 the configuration is.\n";
 
 /* What a packet holds beside the patch: metadata, file list, a cut diff. */
@@ -52,6 +54,7 @@ struct finding {
 struct report {
 	struct admin *a;
 	bool database_there;
+	bool online;
 };
 
 static void find(struct finding *f, enum verdict v, const char *fmt, ...)
@@ -100,12 +103,16 @@ check_mode(struct report *r, struct finding *f)
 {
 	const struct config *c = &r->a->cfg;
 
-	find(f, CHECK_OK, "%s: %s", config_mode(c),
-	    strcmp(c->simulation_agents, "cli") == 0
-		? "E2B_API_KEY is not set; real agent command lines run in "
-		  "the local sandbox"
-		: "E2B_API_KEY is not set; a simulated agent runs in the "
-		  "local sandbox");
+	if (c->e2b_api_key[0] != '\0')
+		find(f, CHECK_OK,
+		    "e2b: E2B_API_KEY is set; real agents run in E2B's cloud");
+	else
+		find(f, CHECK_OK, "%s: %s", config_mode(c),
+		    strcmp(c->simulation_agents, "cli") == 0
+			? "E2B_API_KEY is not set; real agent command lines run in "
+			  "the local sandbox"
+			: "E2B_API_KEY is not set; a simulated agent runs in the "
+			  "local sandbox");
 }
 
 /* The provider's keys, where they have to be fetched first. */
@@ -266,6 +273,43 @@ check_state(struct report *r, struct finding *f)
 		find(f, CHECK_OK, "%s, %llu MiB free", c->state_dir, free_mb);
 }
 
+/* E2B, by making a sandbox; only when asked, since it may cost something. */
+static void
+check_cloud(struct report *r, struct finding *f)
+{
+	const struct config *c = &r->a->cfg;
+	char deployment[CONFIG_DEPLOYMENT];
+	const struct sandbox_e2b e2b = {
+		.api_key = c->e2b_api_key,
+		.template_id = c->e2b_template_id,
+		.domain = c->e2b_domain,
+		.api_url = c->e2b_api_url,
+		.sandbox_url = c->e2b_sandbox_url,
+		.ca_file = c->e2b_ca_file,
+		.deployment = deployment,
+		.create_limit_s = (unsigned int)c->e2b_create_s,
+		.silence_s = (unsigned int)c->e2b_silence_s,
+	};
+	struct sandbox_host host = { .wake_fd = -1 };
+	const struct sandbox_spec spec = { .kind = "e2b",
+		.life_s = 60,
+		.e2b = &e2b,
+		.host = &host,
+		.share_dir = c->share_dir };
+	struct err e = { 0 };
+	char how[400];
+
+	config_deployment(c, deployment);
+	if (!r->online)
+		find(f, CHECK_OK,
+		    "not tried; --online makes a sandbox at E2B and ends it");
+	else if (net_init(&e) == -1 ||
+	    sandbox_probe(&spec, how, sizeof(how), &e) == -1)
+		find(f, CHECK_FAIL, "%s", e.text);
+	else
+		find(f, CHECK_OK, "%s", how);
+}
+
 static void
 check_sandbox(struct report *r, struct finding *f)
 {
@@ -288,6 +332,10 @@ check_sandbox(struct report *r, struct finding *f)
 	struct err e = { 0 };
 	char how[400];
 
+	if (c->e2b_api_key[0] != '\0') {
+		check_cloud(r, f);
+		return;
+	}
 	if (sandbox_probe(&spec, how, sizeof(how), &e) == -1)
 		find(f, CHECK_FAIL, "%s", e.text);
 	else if (strcmp(c->simulation_isolation, "none") == 0)
@@ -414,13 +462,13 @@ print_json(const struct admin *a, const struct finding found[CHECK_N],
 }
 
 static int
-check(const char *config, bool json)
+check(const char *config, bool json, bool online)
 {
 	struct finding found[CHECK_N];
 	struct err e = { 0 };
 	bool well = true;
 	struct admin a;
-	struct report r = { .a = &a };
+	struct report r = { .a = &a, .online = online };
 
 	if (admin_open(&a, config, &e) == -1)
 		return cmd_fail("check", &e);
@@ -444,11 +492,12 @@ cmd_check(int argc, char **argv)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "online", no_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *config = NULL;
-	bool json = false;
+	bool json = false, online = false;
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -462,11 +511,14 @@ cmd_check(int argc, char **argv)
 		case 'j':
 			json = true;
 			break;
+		case 'o':
+			online = true;
+			break;
 		default:
 			return cmd_usage(usage);
 		}
 	}
 	if (optind != argc)
 		return cmd_usage(usage);
-	return check(config, json);
+	return check(config, json, online);
 }

@@ -15,6 +15,7 @@
 #include "spool/spawn.h"
 #include "util/encode.h"
 #include "util/log.h"
+#include "util/net.h"
 #include "util/proc.h"
 
 #define SOCK_FD 3
@@ -147,7 +148,8 @@ cmd_spawner(int argc, char **argv)
 	}
 	log_open("spawner", LOG_INFO);
 	leave_reaping_to_kernel();
-	if (encode_init(&e) == -1) {
+	/* Once, for all runners. */
+	if (encode_init(&e) == -1 || net_init(&e) == -1) {
 		log_err(LOG_ERROR, &e, "spawner");
 		return EX_SOFTWARE;
 	}

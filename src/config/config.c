@@ -8,6 +8,7 @@
 
 #include "config/accounts.h"
 #include "config/settings.h"
+#include "util/encode.h"
 #include "util/file.h"
 
 #define FILE_MAX_BYTES (64 * 1024)
@@ -217,6 +218,27 @@ check_places(const struct config *c, struct err *e)
 	return 0;
 }
 
+/* https; or http that does not leave this machine; or not set. */
+static bool
+is_safe_url(const char *url)
+{
+	static const char *const hosts[] = { "127.0.0.1", "[::1]",
+		"localhost" };
+
+	if (url[0] == '\0' || strncmp(url, "https://", 8) == 0)
+		return true;
+	if (strncmp(url, "http://", 7) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		size_t n = strlen(hosts[i]);
+
+		if (strncmp(url + 7, hosts[i], n) == 0 &&
+		    strchr(":/", url[7 + n]) != NULL)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Commands that a task may need beside its clone and its agent, each for as
  * long as COMMAND_TIMEOUT_S: those that collect the changes.
@@ -234,10 +256,6 @@ check_together(const struct config *c, struct err *e)
 		return err_set(e, ERR_INVALID,
 		    "JWT_SECRET is not set: put at least 32 random bytes into "
 		    "the configuration (openssl rand -hex 32)");
-	if (c->e2b_api_key[0] != '\0')
-		return err_set(e, ERR_INVALID,
-		    "E2B_API_KEY is set, but this version has no E2B driver: "
-		    "unset it to run tasks in the local simulation");
 	if (c->renew_s * 3 >= c->lease_s)
 		return err_set(e, ERR_INVALID,
 		    "RENEW_S=%ld is too long for LEASE_S=%ld: a lease must "
@@ -259,6 +277,10 @@ check_together(const struct config *c, struct err *e)
 		    "SANDBOX_LIFE_S=%ld is shorter than CLONE_TIMEOUT_S + "
 		    "AGENT_TIMEOUT_S + %d COMMAND_TIMEOUT_S = %ld",
 		    c->sandbox_life_s, COMMANDS, steps_s);
+	if (!is_safe_url(c->e2b_api_url) || !is_safe_url(c->e2b_sandbox_url))
+		return err_set(e, ERR_INVALID,
+		    "E2B_API_URL and E2B_SANDBOX_URL must begin with https://; "
+		    "http:// is for 127.0.0.1, [::1] and localhost");
 	if (c->db_socket[0] == '\0' && c->db_ca_file[0] == '\0' &&
 	    strcmp(c->db_host, "localhost") != 0 &&
 	    strcmp(c->db_host, "127.0.0.1") != 0 &&
@@ -345,6 +367,21 @@ const char *
 config_mode(const struct config *c)
 {
 	return c->e2b_api_key[0] != '\0' ? "e2b" : "simulation";
+}
+
+void
+config_deployment(const struct config *c, char out[CONFIG_DEPLOYMENT])
+{
+	static const char purpose[] = "taskmill deployment";
+	uint8_t inner[SHA256_BYTES], outer[SHA256_BYTES + sizeof(purpose)];
+
+	/* Twice, so that it is no prefix of anything else made of it. */
+	sha256(inner, c->jwt_secret, strlen(c->jwt_secret));
+	memcpy(outer, purpose, sizeof(purpose));
+	memcpy(outer + sizeof(purpose), inner, sizeof(inner));
+	sha256(inner, outer, sizeof(outer));
+	encode_hex(out, inner, (CONFIG_DEPLOYMENT - 1) / 2);
+	explicit_bzero(outer, sizeof(outer));
 }
 
 unsigned int

@@ -126,7 +126,15 @@ const struct setting settings[] = {
 
 	/* Keys */
 	SECRET("E2B_API_KEY", e2b_api_key, 0, 512, "set: tasks run in E2B cloud sandboxes; empty: simulation"),
-	TEXT("E2B_TEMPLATE_ID", e2b_template_id, "", 0, 128, "E2B template of the sandboxes"),
+	TEXT("E2B_TEMPLATE_ID", e2b_template_id, "base", 0, 128, "E2B template of the sandboxes; empty: base"),
+	TEXT("E2B_DOMAIN", e2b_domain, "e2b.app", 0, 200, "domain that E2B's URLs are made of; empty: e2b.app"),
+	TEXT("E2B_API_URL", e2b_api_url, "", 0, 512, "E2B's API; empty: https://api.E2B_DOMAIN"),
+	TEXT("E2B_SANDBOX_URL", e2b_sandbox_url, "", 0, 512, "where all sandboxes are reached; empty: made of E2B_DOMAIN"),
+	TEXT("E2B_CA_FILE", e2b_ca_file, "", 0, 4095, "CA certificates for both; empty: the system's"),
+	NUMBER("E2B_CREATE_TIMEOUT_S", e2b_create_s, "90", 1, 600, "for one request to make a sandbox"),
+	NUMBER("E2B_BUSY_WAIT_S", e2b_busy_wait_s, "300", 1, DAY_S, "how long a task tries to get a sandbox while E2B has no room or is away"),
+	NUMBER("E2B_QUOTA_WAIT_S", e2b_quota_wait_s, "900", 1, DAY_S, "how long a task waits while the account runs as many sandboxes as it may"),
+	NUMBER("E2B_SILENCE_S", e2b_silence_s, "100", 6, 600, "a connection to a sandbox without a byte for so long is dead"),
 	SECRET("ANTHROPIC_API_KEY", anthropic_api_key, 0, 512, "for agents that name it in their manifest"),
 	SECRET("OPENAI_API_KEY", openai_api_key, 0, 512, "for agents that name it in their manifest"),
 	SECRET("GITHUB_TOKEN", github_token, 0, 1024, "kept from the old configuration; users send their own"),

@@ -16,6 +16,7 @@
 #include "util/fault.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/text.h"
 
 /* What a run is about: a claim, and what the push of one has besides. */
 struct order {
@@ -122,6 +123,9 @@ take_secrets(struct engine *g, const struct order *o, struct secrets *s,
 		    "The token stored for this task cannot be read any more; "
 		    "please start the task again",
 		    &e);
+	if (text_set(&s->e2b_api_key, g->config->e2b_api_key, &e) == -1)
+		return refuse(no, FAILURE_INTERNAL,
+		    "The task cannot be started", &e);
 	/* A push has no agent. */
 	if (o->push == NULL &&
 	    take_env(g->config, o->claim->agent, s, &e) == -1)
@@ -153,6 +157,7 @@ write_spec(const struct config *c, struct order *o, int dirfd, struct err *e)
 {
 	const struct claim *claim = o->claim;
 	char origin[REPO_HOST_MAX + 20], mode[16], head[64], base[65];
+	char deployment[CONFIG_DEPLOYMENT];
 	char job[] = "publish";
 	struct spec s = {
 		.task_id = claim->hold.task_id,
@@ -183,8 +188,19 @@ write_spec(const struct config *c, struct order *o, int dirfd, struct err *e)
 		.patch_max_bytes = c->patch_max_bytes,
 		.changed_files_max = c->changed_files_max,
 		.cancel_grace_ms = c->cancel_grace_ms,
+		.e2b_template = c->e2b_template_id,
+		.e2b_domain = c->e2b_domain,
+		.e2b_api_url = c->e2b_api_url,
+		.e2b_sandbox_url = c->e2b_sandbox_url,
+		.e2b_ca_file = c->e2b_ca_file,
+		.e2b_deployment = deployment,
+		.e2b_create_s = c->e2b_create_s,
+		.e2b_busy_wait_s = c->e2b_busy_wait_s,
+		.e2b_quota_wait_s = c->e2b_quota_wait_s,
+		.e2b_silence_s = c->e2b_silence_s,
 	};
 
+	config_deployment(c, deployment);
 	repo_url_origin(&o->url, origin);
 	(void)snprintf(mode, sizeof(mode), "%s", config_mode(c));
 	if (o->push != NULL) {

@@ -98,7 +98,12 @@ e2b_open(struct sandbox **sb, const struct sandbox_spec *spec, struct err *e)
 	if (b == NULL)
 		return err_set(e, ERR_RETRY, "out of memory");
 	b->base.kind = &sandbox_e2b;
-	b->set = spec->e2b;
+	b->account = *spec->e2b;
+	if (b->account.template_id[0] == '\0')
+		b->account.template_id = "base";
+	if (b->account.domain[0] == '\0')
+		b->account.domain = "e2b.app";
+	b->set = &b->account;
 	b->host = spec->host;
 	b->modes = (struct buf)BUF(MODES_MAX);
 	b->host->failure = NULL;
@@ -131,7 +136,8 @@ e2b_probe(const struct sandbox_spec *spec, char *how, size_t size,
 		return -1;
 	(void)snprintf(how, size,
 	    "E2B at %s: sandbox %s was made of the template \"%s\", and ended",
-	    ((struct e2b *)sb)->api, e2b_id(sb), spec->e2b->template_id);
+	    ((struct e2b *)sb)->api, e2b_id(sb),
+	    ((struct e2b *)sb)->set->template_id);
 	e2b_close(sb);
 	return 0;
 }

@@ -37,7 +37,8 @@
 
 struct e2b {
 	struct sandbox base;
-	const struct sandbox_e2b *set; /* the account and its addresses */
+	struct sandbox_e2b account;
+	const struct sandbox_e2b *set; /* the same */
 	struct sandbox_host *host;
 	struct net_pool *pool;
 

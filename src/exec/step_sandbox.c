@@ -20,12 +20,6 @@ stop(void *ctx)
 	return p->stop(p->ctx);
 }
 
-static const char *
-or_else(const char *text, const char *standard)
-{
-	return text == NULL || text[0] == '\0' ? standard : text;
-}
-
 /* The cloud as the spec names it. */
 static void
 fill_e2b(struct pipeline *p)
@@ -37,13 +31,15 @@ fill_e2b(struct pipeline *p)
 		.note = note,
 		.ctx = p };
 	p->e2b = (struct sandbox_e2b){
-		.api_key = or_else(p->secrets->e2b_api_key, ""),
-		.template_id = or_else(s->e2b_template, "base"),
-		.domain = or_else(s->e2b_domain, "e2b.app"),
+		.api_key = p->secrets->e2b_api_key == NULL
+		    ? ""
+		    : p->secrets->e2b_api_key,
+		.template_id = s->e2b_template,
+		.domain = s->e2b_domain,
 		.api_url = s->e2b_api_url,
 		.sandbox_url = s->e2b_sandbox_url,
 		.ca_file = s->e2b_ca_file,
-		.deployment = or_else(s->e2b_deployment, "none"),
+		.deployment = s->e2b_deployment,
 		.task_id = s->task_id,
 		.attempt = s->attempt,
 		.create_limit_s = OR(s->e2b_create_s, 90),

@@ -106,7 +106,8 @@ what_is_wrong_is_named(void **state)
 		{ SECRET_LINE "DB_SOCKET=/usr/../usr/x.sock\n", "DB_SOCKET" },
 		{ SECRET_LINE "LOG_FILE=/bin/log\n", "LOG_FILE, /bin/log, is below /bin" },
 		{ SECRET_LINE "DB_HOST=db.example.com\n", "DB_CA_FILE is not set" },
-		{ SECRET_LINE "E2B_API_KEY=e2b_0123456789\n", "this version has no E2B driver" },
+		{ SECRET_LINE "E2B_API_URL=http://example.com\n", "must begin with https" },
+		{ SECRET_LINE "E2B_SANDBOX_URL=http://localhost.example.com\n", "must begin with https" },
 	};
 	/* clang-format on */
 
