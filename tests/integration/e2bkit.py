@@ -1,17 +1,18 @@
 """What the tests of the E2B mode share: the test server, and runs against it."""
 import contextlib
 import importlib.util
-import json
 import pathlib
+import shutil
 import sys
 import tempfile
 
 import pytest
 
 import runkit
+from runkit import TOKEN, wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-KEY = "e2b_" + "0" * 40
+API_KEY = "e2b_" + "0" * 40
 
 
 def load_harness():
@@ -31,11 +32,14 @@ harness = load_harness()
 @contextlib.contextmanager
 def server(*options, tls=None):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="tm-e2b-"))
-    with harness.Server(folder, *options, tls=tls) as made:
-        if made.ready["isolation"] not in ("bubblewrap", "bwrap"):
-            pytest.skip("sandboxes of the test server are not isolated here: "
-                        f"{made.ready['isolation']}")
-        yield made
+    try:
+        with harness.Server(folder, *options, tls=tls) as made:
+            if made.ready["isolation"] != "bwrap":
+                pytest.skip("bubblewrap does not work here, so a command "
+                            "would see this machine's own /control")
+            yield made
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Shop:
@@ -50,11 +54,11 @@ class Shop:
                 "e2b_ca_file": self.e2b.tls[0] if self.e2b.tls else "",
                 "e2b_silence_s": 12, **more}
 
-    def started(self, repo, prompt, key=KEY, **more):
+    def started(self, repo, prompt, key=API_KEY, **more):
         return self.kit.started(repo, prompt, e2b_api_key=key,
                                 **self.fields(**more))
 
-    def run(self, repo, prompt, key=KEY, **more):
+    def run(self, repo, prompt, key=API_KEY, **more):
         return self.kit.run(repo, prompt, e2b_api_key=key,
                             **self.fields(**more))
 
@@ -71,4 +75,58 @@ def secrets_in(text, *secrets):
     return [s for s in secrets if s.encode() in text]
 
 
-__all__ = ["KEY", "Shop", "harness", "json", "runkit", "secrets_in", "server"]
+BASE = r"""
+echo one >keep; seq 1 100 >long; printf 'a\r\nb\r\n' >crlf
+printf '\000\001\377bin' >bin; ln -s keep link; mkdir sub; echo s >sub/s
+echo x >run.sh; chmod +x run.sh; echo 3 >'ümlaut'
+"""
+WORK = r"""
+echo two >>keep; sed -i s/50/fifty/ long; rm bin; chmod -x run.sh
+printf 'a\r\nB\r\n' >crlf; mkdir new; echo y >'new/sp ace'; ln -s keep l2
+printf 'to out\n'; printf 'to err\n' >&2
+"""
+
+
+@pytest.fixture(scope="module")
+def shop():
+    with runkit.kit({"x-access-token": TOKEN}) as made, server() as e2b:
+        made.repository("plain", BASE)
+        yield Shop(made, e2b)
+
+
+@pytest.fixture(autouse=True)
+def clean(request):
+    """Before each test no faults; after it no sandbox, and no fault of the
+    server's own."""
+    if "shop" not in request.fixturenames:
+        yield
+        return
+    shop = request.getfixturevalue("shop")
+    shop.e2b.admin("POST", "/reset")
+    yield
+    wait_for(shop.no_sandbox_left, 20)
+    assert not shop.e2b.journal("server.error")
+
+
+def run(shop, prompt="echo two >>keep", **more):
+    return shop.run("plain", prompt, token=TOKEN, **more)
+
+
+def since(shop, mark, kind):
+    return shop.e2b.journal(kind, after=mark)
+
+
+def agent_starts(shop, mark):
+    """How often the agent was really started: its wrapper makes its folder
+    once, so count the marker it leaves in the repository."""
+    return [e for e in since(shop, mark, "process.start")
+            if "/home/user/agent-run" in e["args"]]
+
+
+def is_well(result):
+    assert (result.code, result.outcome, result.error) == (0, "completed",
+                                                           None), result.result
+    return result
+
+
+CREATE = {"method": "POST", "path": "^/v2/sandboxes$"}

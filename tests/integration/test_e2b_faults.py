@@ -1,0 +1,230 @@
+"""The mode "e2b" when connections, files, the sandbox or the user break in."""
+import os
+import pathlib
+import signal
+import time
+
+import pytest
+
+import runkit
+from e2bkit import (agent_starts, clean, is_well, run, shop,  # noqa: F401
+                    since)
+from runkit import TOKEN, wait_for
+
+# --- streams and files under every fault --------------------------------
+
+START = {"method": "POST", "path": "Start$", "body": "agent-run"}
+ANY_START = {"method": "POST", "path": "Start$"}
+CUTS = {
+    "before start": {"cut": {"event": "start", "where": "before"}},
+    "inside start": {"cut": {"event": "start", "where": "inside"}},
+    "after start": {"cut": {"event": "start", "where": "after"}},
+    "before data": {"cut": {"event": "data", "where": "before"}},
+    "inside data": {"cut": {"event": "data", "where": "inside"}},
+    "after data": {"cut": {"event": "data", "where": "after"}},
+    "third data": {"cut": {"event": "data", "count": 3, "where": "inside"}},
+    "before end": {"cut": {"event": "end", "where": "before"}},
+    "after end": {"cut": {"event": "end", "where": "after"}},
+    "inside eos": {"cut": {"event": "eos", "where": "inside"}},
+    "reset": {"cut": {"event": "data", "where": "after"}},
+    "error after end": {"stream_error": {"code": "internal",
+                                         "message": "broken"}},
+    "closed after the effect": {"close": "fin", "effect": True},
+    "closed before it": {"close": "fin"},
+    "html": {"answer": {"status": 502, "text": "<html></html>",
+                        "content_type": "text/html"}},
+    "rate": {"answer": {"status": 429, "message": "slow down",
+                        "headers": {"Retry-After": "1"}}},
+    "not a stream": {"answer": {"status": 200, "text": "{\"hello\":1}",
+                                "content_type": "application/json"}},
+    "corrupt head": {"corrupt": {"offset": 1}},
+    "corrupt message": {"corrupt": {"offset": 8}},
+}
+TALK = ("i=0; while [ $i -lt 12 ]; do i=$((i+1)); echo line $i; "
+        "echo err $i >&2; sleep 0.1; done; echo run >>keep")
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_broken_stream_loses_nothing(shop, name):
+    mark = shop.mark()
+    shop.e2b.fault(match=START, times=1, **CUTS[name])
+    r = is_well(run(shop, TALK))
+    for stream, word in (("stdout", "line"), ("stderr", "err")):
+        text = "".join(e["data"]["text"] for e in r.events if
+                       e["kind"] == "output" and e["data"]["stream"] == stream)
+        assert text == "".join(f"{word} {i}\n" for i in range(1, 13))
+    assert r.patch.count(b"\n+run\n") == 1
+    assert since(shop, mark, "sandbox.create")
+
+
+def test_every_stream_cut(shop):
+    """Connections that never last: still each byte once."""
+    shop.e2b.fault(match={"path": "(Start|Connect)$"}, times=0,
+                   cut={"event": "data", "count": 2, "where": "inside"})
+    r = is_well(run(shop, TALK))
+    assert r.output.count("line ") == 12
+
+
+def test_single_bytes(shop):
+    shop.e2b.fault(match={"path": "Start$"}, times=0, split={"size": 1},
+                   spaces=True)
+    shop.e2b.fault(match={"path": "^/(v2|sandboxes|files)"}, times=0,
+                   split={"size": 1}, spaces=True)
+    r = is_well(run(shop, TALK))
+    assert r.output.count("line ") == 12
+
+
+def test_silent_connection(shop):
+    """No byte, no keepalive: left, and taken up again."""
+    shop.e2b.fault(match=START, times=1, silence={"after": 2})
+    r = is_well(run(shop, TALK, e2b_silence_s=6))
+    assert r.output.count("line ") == 12
+
+
+def test_half_open_connection(shop):
+    shop.e2b.fault(match=START, times=1, hang=True)
+    is_well(run(shop, TALK, e2b_silence_s=6))
+
+
+@pytest.mark.parametrize("rule", [
+    {"close": "reset"}, {"cut": {"bytes": 3}},
+    {"answer": {"status": 500, "message": "oops"}},
+    {"answer": {"status": 502, "text": "", "content_type": "text/plain"}},
+    {"answer": {"status": 401, "message": "unauthorized"}, "times": 0},
+])
+def test_files_under_faults(shop, rule):
+    times = rule.pop("times", 2)
+    shop.e2b.fault(match={"path": "^/files"}, skip=1, times=times, **rule)
+    r = run(shop)
+    if times:
+        is_well(r)
+    else:
+        assert (r.outcome, r.failure) == ("failed", "e2b_protocol")
+    rule["times"] = times
+
+
+def test_paused_from_outside(shop):
+    """A paused sandbox is resumed, and the agent goes on where it was."""
+    mark = shop.mark()
+    with shop.started("plain", TALK, token=TOKEN) as (process, spool):
+        events = spool / "events.ndjson"
+        wait_for(lambda: events.exists() and b"line 3" in events.read_bytes())
+        box, = shop.e2b.sandboxes()
+        assert shop.e2b.api("POST", f"/sandboxes/{box}/pause",
+                            {}).status == 204
+        assert process.wait(40) == 0
+    r = runkit.Result(spool, 0, 0)
+    assert r.outcome == "completed", r.result
+    assert r.output.count("line ") == 12
+    assert since(shop, mark, "sandbox.resume")
+
+
+def test_sandbox_dies_under_the_agent(shop):
+    """The agent may have done anything: no second run of it."""
+    mark = shop.mark()
+    with shop.started("plain", "echo here; sleep 60", token=TOKEN) as (
+            process, spool):
+        events = spool / "events.ndjson"
+        wait_for(lambda: events.exists() and b"here" in events.read_bytes())
+        box, = shop.e2b.sandboxes()
+        shop.e2b.admin("POST", f"/sandboxes/{box}/die", {"how": "kill"})
+        assert process.wait(40) == 0
+    r = runkit.Result(spool, 0, 0)
+    assert (r.outcome, r.failure) == ("failed", "sandbox_lost")
+    assert "gone" in r.error
+    assert len(agent_starts(shop, mark)) == 1
+
+
+def test_sandbox_dies_before_the_agent(shop):
+    """Nothing was done: another attempt may do better."""
+    shop.e2b.fault(match=ANY_START, times=1, die={"seconds": 0})
+    r = run(shop)
+    assert (r.code, r.result) == (75, {})
+
+
+# --- time and cancellation ----------------------------------------------
+
+def test_time_limit_ends_the_whole_tree(shop):
+    script = ("echo begun; setsid sleep 300 & trap '' TERM; "
+              "sh -c 'sleep 300'; sleep 300")
+    with shop.started("plain", script, token=TOKEN, agent_limit_s=2,
+                      faults="run.after_agent:1:stop") as (process, spool):
+        def stopped():
+            stat = pathlib.Path(f"/proc/{process.pid}/stat").read_text()
+            return stat.rpartition(")")[2].split()[0] == "T"
+        wait_for(stopped)
+        boxes = shop.e2b.sandboxes()
+        assert "sleep" not in str([b["inside"] for b in boxes.values()])
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(30) == 0
+    r = runkit.Result(spool, 0, 0)
+    assert (r.outcome, r.failure) == ("failed", "timeout")
+    assert "AGENT_TIMEOUT_S" in r.error and "begun" in r.output
+
+
+def test_life_is_renewed(shop):
+    """A sandbox must outlive its command."""
+    mark = shop.mark()
+    is_well(run(shop, life_s=60, agent_limit_s=200))
+    assert any(e.get("timeout") == 260 or e.get("seconds") == 260
+               for e in since(shop, mark, "sandbox.timeout")), \
+        since(shop, mark, "sandbox.timeout")
+
+
+@pytest.mark.parametrize("script", [
+    "echo here; sleep 60",
+    "trap '' TERM INT HUP; echo here; while :; do sleep 1; done",
+    "echo here; setsid sleep 60; sleep 60",
+])
+def test_cancel_within_two_seconds(shop, script):
+    with shop.started("plain", script, token=TOKEN) as (process, spool):
+        events = spool / "events.ndjson"
+        wait_for(lambda: events.exists() and b"here" in events.read_bytes())
+        began = time.monotonic()
+        process.terminate()
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < 2.5
+    assert runkit.Result(spool, 0, 0).outcome == "cancelled"
+    assert shop.no_sandbox_left()
+
+
+def test_cancel_while_waiting_for_quota(shop):
+    shop.e2b.admin("POST", "/settings", {"max_sandboxes": 0})
+    with shop.started("plain", "true", token=TOKEN) as (process, spool):
+        events = spool / "events.ndjson"
+        wait_for(lambda: events.exists() and b"note" in events.read_bytes())
+        began = time.monotonic()
+        process.terminate()
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < 1
+    assert runkit.Result(spool, 0, 0).outcome == "cancelled"
+
+
+@pytest.mark.parametrize("rule", [
+    {"answer": {"status": 500, "message": "Error killing sandbox"}},
+    {"close": "reset"},
+    {"close": "fin", "effect": True},
+    {"answer": {"status": 404, "text": "", "content_type": "text/plain"},
+     "effect": True},
+])
+def test_kill_is_repeated(shop, rule):
+    shop.e2b.fault(match={"method": "DELETE"}, times=2, **rule)
+    is_well(run(shop))
+    assert shop.no_sandbox_left()
+
+
+def test_asleep_while_the_agent_runs(shop):
+    """No busy waiting: next to no processor time for seconds of agent."""
+    with shop.started("plain", "echo here; sleep 4; echo x >>keep",
+                      token=TOKEN) as (process, spool):
+        events = spool / "events.ndjson"
+        wait_for(lambda: events.exists() and b"here" in events.read_bytes())
+
+        def ticks():
+            text = pathlib.Path(f"/proc/{process.pid}/stat").read_text()
+            fields = text.rpartition(")")[2].split()
+            return int(fields[11]) + int(fields[12])
+        before = ticks()
+        time.sleep(3)
+        assert ticks() - before <= 0.1 * os.sysconf("SC_CLK_TCK")
+        assert process.wait(30) == 0
