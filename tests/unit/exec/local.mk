@@ -1,5 +1,5 @@
-check_PROGRAMS += test_agents test_changes test_e2b_stream test_sandbox test_sandbox_bounds
-TESTS += test_agents test_changes test_e2b_stream test_sandbox test_sandbox_bounds
+check_PROGRAMS += test_agents test_changes test_e2b_stream test_e2b_trouble test_sandbox test_sandbox_bounds
+TESTS += test_agents test_changes test_e2b_stream test_e2b_trouble test_sandbox test_sandbox_bounds
 exec_test_libs = libexec.a libagents.a libspool.a librepo.a libutil.a \
 	$(JSONC_LIBS) $(SODIUM_LIBS) $(SECCOMP_LIBS) $(CURL_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += test_patch test_words
@@ -24,3 +24,5 @@ check_PROGRAMS += test_blob_scan
 TESTS += test_blob_scan
 test_blob_scan_SOURCES = tests/unit/exec/test_blob_scan.c
 test_blob_scan_LDADD = $(exec_test_libs)
+test_e2b_trouble_SOURCES = tests/unit/exec/test_e2b_trouble.c
+test_e2b_trouble_LDADD = $(exec_test_libs)
