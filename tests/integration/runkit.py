@@ -131,11 +131,13 @@ class Kit:
 
     @contextlib.contextmanager
     def started(self, repo, prompt, token="", env=None, faults="",
-                e2b_api_key="", **more):
+                e2b_api_key="", before=None, **more):
         """A run at work: (process, spool folder)."""
         spec = self.spec(repo, prompt, **more)
         folder = self.folder / f"run{self.count}"
         folder.mkdir()
+        if before is not None:
+            before(folder)
         (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
         read_fd, write_fd = os.pipe()
         secrets = {"github_token": token, "env": env or {}}

@@ -9,10 +9,11 @@ import time
 import pytest
 
 import e2bkit
+import gitserver
 import runkit
 from e2bkit import (API_KEY, BASE, CREATE, WORK, clean, is_well,  # noqa: F401
                     run, shop, since)
-from runkit import TOKEN, kit, wait_for
+from runkit import TOKEN, git, kit, wait_for
 
 AGENT_KEY = "sk-ant-0123456789abcdefKEY"
 
@@ -130,6 +131,31 @@ def test_nothing_of_the_agent_stays(shop):
         assert "sleep" not in str(box["inside"])
         process.send_signal(signal.SIGCONT)
         assert process.wait(30) == 0
+
+
+def test_branch_is_pushed_from_the_cloud(tmp_path):
+    """The other job of a run, "publish": the same tree, pushed."""
+    (tmp_path / "srv").mkdir()
+    with gitserver.serve(tmp_path / "srv", {"x-access-token": TOKEN},
+                         push=True) as host, e2bkit.server() as e2b:
+        made = runkit.Kit(tmp_path, host)
+        made.repository("plain", BASE)
+        cloud = e2bkit.Shop(made, e2b)
+        r = is_well(run(cloud, WORK))
+        spool = tmp_path / f"run{made.count + 1}" / "spool"
+        with cloud.started(
+                "plain", "x", token=TOKEN, job="publish", attempt=1000001,
+                base_commit=r.metadata["base_commit"], completed_s=1700000000,
+                head_branch="claude-code-7", before=lambda folder: (
+                    (folder / "spool").mkdir(),
+                    (folder / "spool" / "input.patch").write_bytes(r.patch))
+        ) as (process, where):
+            assert where == spool and process.wait(60) == 0
+        assert runkit.Result(spool, 0, 0).outcome == "completed"
+        tree = git("rev-parse", "claude-code-7^{tree}",
+                   cwd=made.bare("plain")).stdout.strip()
+        assert tree == made.tree_after("plain", WORK)
+        wait_for(cloud.no_sandbox_left)
 
 
 # --- secrets -------------------------------------------------------------
