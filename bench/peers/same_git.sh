@@ -15,5 +15,5 @@ trusted() {
 trusted add -A
 trusted commit -q -m 'AI: a prompt...'
 trusted diff --raw -z --abbrev=40 "$base" HEAD >raw
-trusted diff --binary --full-index "$base" HEAD >diff
-trusted format-patch -q --stdout --binary --full-index "$base"..HEAD >patch
+trusted diff --binary --full-index "$base" HEAD >text.diff
+trusted format-patch -q --stdout --binary --full-index "$base"..HEAD >text.patch

@@ -131,14 +131,17 @@ static int
 write_time(char out[CLOCK_TEXT], const struct column *col, const char *text,
     struct err *e)
 {
+	char *offset;
 	int64_t us;
 
 	if (!time_read(&us, text, strlen(text)))
 		return err_set(e, ERR_INVALID, "%s is no time: %.60s",
 		    col->name, text);
 	clock_text(out, us);
+	if ((offset = strchr(out, '+')) == NULL)
+		return err_set(e, ERR_BROKEN, "a time without an offset");
 	out[10] = ' ';
-	*strchr(out, '+') = '\0';
+	*offset = '\0';
 	return 0;
 }
 

@@ -357,7 +357,7 @@ fill_argv(const struct running *r, const char *argv[ARGS_MAX], struct err *e)
 static int
 start_it(struct running *r, struct err *e)
 {
-	static const char *const base_env[] = { "HOME=" SANDBOX_HOME,
+	static const char *const base_env[] = { ("HOME=" SANDBOX_HOME),
 		"USER=user", "LOGNAME=user", "SHELL=/bin/sh", "LANG=C.UTF-8",
 		"TERM=dumb" };
 	const char *argv[ARGS_MAX], *env[ENV_MAX];

@@ -152,8 +152,11 @@ end_section(struct patch_files *f, size_t *room, const struct section *at,
 static void
 begin_section(struct section *at, const char *names, size_t len)
 {
-	*at = (struct section){ .any = true, .header = true };
-	at->file.path = at->file.old_path = read_both(names, len);
+	const struct patch_name both = read_both(names, len);
+
+	*at = (struct section){ .any = true,
+		.header = true,
+		.file = { .path = both, .old_path = both } };
 }
 
 int
