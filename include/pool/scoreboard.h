@@ -48,6 +48,10 @@ struct scoreboard {
 	_Atomic int64_t started_ms;
 	_Atomic uint64_t reloads;
 	_Atomic bool draining; /* the whole pool is leaving */
+
+	/* That of the second pool, for whoever reads this one; set before any
+	 * fork. NULL: there is none. */
+	const struct scoreboard *outbound;
 };
 
 /* NULL with *e when memory is not to be had. For this process's lifetime. */

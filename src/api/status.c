@@ -149,15 +149,16 @@ metric_one(struct buf *b, const char *name, const char *kind, const char *help,
 }
 
 static void
-put_worker_metrics(struct buf *out, const struct scoreboard *b)
+put_worker_metrics(struct buf *out, const struct scoreboard *b,
+    const char *name, const char *help)
 {
 	int counts[WORKER_BUSY + 1] = { 0 };
 
 	for (int i = 0; i < POOL_WORKERS_MAX; i++)
 		counts[slot_state(&b->slots[i])]++;
-	metric(out, "workers", "gauge", "API workers by what they do.");
+	metric(out, name, "gauge", help);
 	for (int s = WORKER_IDLE; s <= WORKER_BUSY; s++)
-		buf_addf(out, "taskmill_workers{state=\"%s\"} %d\n",
+		buf_addf(out, "taskmill_%s{state=\"%s\"} %d\n", name,
 		    worker_states[s], counts[s]);
 }
 
@@ -183,7 +184,21 @@ put_pool_metrics(struct buf *out, const struct scoreboard *b)
 	metric_one(out, "reloads_total", "counter",
 	    "Times the configuration was read again.",
 	    (int64_t)atomic_load(&b->reloads));
-	put_worker_metrics(out, b);
+	put_worker_metrics(out, b, "workers", "API workers by what they do.");
+}
+
+/* All of them busy for long: GitHub is slow. */
+static void
+put_outbound_metrics(struct buf *out, const struct scoreboard *b)
+{
+	put_worker_metrics(out, b, "outbound_workers",
+	    "Workers that call GitHub, by what they do.");
+	metric_one(out, "outbound_requests_total", "counter",
+	    "Requests that call GitHub, since the start.",
+	    (int64_t)atomic_load(&b->requests));
+	metric_one(out, "outbound_worker_kills_total", "counter",
+	    "Their workers killed for exceeding OUTBOUND_LIMIT_S.",
+	    (int64_t)atomic_load(&b->killed));
 }
 
 int
@@ -197,6 +212,8 @@ status_metrics(struct call *c, struct err *e)
 	c->rs->content_type = "text/plain; version=0.0.4; charset=utf-8";
 	if (c->api->board != NULL)
 		put_pool_metrics(out, c->api->board);
+	if (c->api->board != NULL && c->api->board->outbound != NULL)
+		put_outbound_metrics(out, c->api->board->outbound);
 	metric_one(out, "database_up", "gauge",
 	    "Whether the database answered this request.", up);
 	if (!up)

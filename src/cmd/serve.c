@@ -172,6 +172,7 @@ be_master(struct serve *s, bool with_reaper, struct err *e)
 	    find_self(s, e) != 0 ||
 	    listen_somewhere(&l, &slow, &s->cfg, e) != 0)
 		goto out;
+	o.pool.board->outbound = outbound.board;
 	if (api_worker_log(&s->cfg, e) != 0)
 		goto out;
 	api_worker_warn(&s->cfg);

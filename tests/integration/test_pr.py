@@ -734,6 +734,15 @@ def test_each_pool_serves_its_own_routes(town):
     assert "misdirected" in town.log_text()
 
 
+def test_metrics_of_the_second_pool(town):
+    validate(town)
+    text = town.get("/metrics").text
+    assert 'taskmill_outbound_workers{state="idle"} ' in text
+    (line,) = [x for x in text.splitlines()
+               if x.startswith("taskmill_outbound_requests_total ")]
+    assert int(line.split()[1]) >= 1
+
+
 def test_fifty_hanging_calls_do_not_slow_a_poll(town):
     """As many polls are answered as without them, while all of them hang."""
     task = town.finished("echo x >x")
