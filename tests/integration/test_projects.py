@@ -552,7 +552,7 @@ def test_delete_project_with_pending_tasks(engine):
     reaper = engine.reaper()
     done = engine.new_task("lines 1", user=user.id)
     engine.wait_status(done, "completed")
-    assert not engine.spools()
+    stackkit.wait_for(lambda: not engine.spools(), 10, "an empty spool")
     engine.end(reaper)
 
 
