@@ -17,6 +17,8 @@ dist_nginxsnippets_DATA = \
 	nginx/snippets/http.conf.in \
 	nginx/snippets/outbound.conf.in \
 	nginx/snippets/pool.conf.in \
+	nginx/snippets/root.conf.in \
 	nginx/snippets/remote-user.conf.in \
 	nginx/snippets/tls.conf.in \
-	nginx/snippets/user.conf.in
+	nginx/snippets/user.conf.in \
+	nginx/snippets/web.conf.in

@@ -472,6 +472,46 @@ def serve_git(folder, web, git_server, name, *options):
     return w
 
 
+@pytest.fixture(scope="module")
+def site(folder, pool):
+    """The laptop's nginx with a front end's files."""
+    files = folder / "built"
+    (files / "assets").mkdir(parents=True)
+    (files / "index.html").write_text("<title>front end</title>")
+    (files / "about.html").write_text("<title>about</title>")
+    (files / "assets" / "app.js").write_text("let a")
+    (files / ".env").write_text("SECRET=1")
+    w = Web(folder / "with a front end", "--socket", pool.path, "--web-root", files)
+    yield w
+    w.stop()
+
+
+@pytest.mark.parametrize("path, kind, text", [
+    ("/", "text/html", b"front end"), ("/tasks/7", "text/html", b"front end"),
+    ("/about", "text/html", b"about"), ("/assets/app.js", "text/javascript", b"let a")])
+def test_a_front_ends_files_are_served(site, path, kind, text):
+    answer, body = site.ask("GET", path)
+    assert answer.status == 200 and text in body
+    assert answer.headers["Content-Type"] == kind
+    assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/api/tasks", "/api/nothing", "/api/create-pr/1", "/ping", "/healthz", "/readyz",
+                                  "/rest/v1/tasks", "/auth/v1/user"])
+def test_beside_a_front_end_the_api_is_the_api(site, path):
+    answer, body = site.ask("GET", path)
+    assert b"<title>" not in body
+    if path != "/api/create-pr/1":  # nobody listens on that pool's socket here
+        assert params_of(body)["REQUEST_URI"] == path
+
+
+@pytest.mark.parametrize("path", ["/.env", "/assets/../.env", "/.git/config", "/assets/.hidden"])
+def test_hidden_files_are_not_served(site, path):
+    answer, body = site.ask("GET", path)
+    assert answer.status == 404 and b"SECRET" not in body
+    assert json.loads(body) == {"error": "Not found"}
+
+
 def test_clone_but_no_push(folder, web, pool, git_server):
     w = serve_git(folder, web, git_server, "git-read")
     url = f"https://127.0.0.1:{w.port}/git/demo.git"
