@@ -957,15 +957,3 @@ def test_network_of_an_agent(shop):
 
 
 # --- what a runner costs -------------------------------------------------
-
-def test_memory_of_a_runner(shop):
-    if "san" in BINARY:
-        pytest.skip("sanitizers take memory of their own")
-    with shop.started("plain", "echo ready; sleep 30") as (p, spool):
-        wait_for(lambda: (spool / "events.ndjson").exists() and b"ready" in
-                 (spool / "events.ndjson").read_bytes())
-        with open(f"/proc/{p.pid}/smaps_rollup", encoding="ascii") as f:
-            pss = [line for line in f if line.startswith("Pss:")][0]
-        assert int(pss.split()[1]) < 4096, pss
-        p.terminate()
-        p.wait(10)
