@@ -954,6 +954,3 @@ def test_network_of_an_agent(shop):
             assert r.outcome == "completed", r.error
             assert ("OPEN" in r.output) == has, (kind, agent, setting)
             assert has or "RESOLV" not in r.output
-
-
-# --- what a runner costs -------------------------------------------------
