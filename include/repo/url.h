@@ -40,9 +40,9 @@ struct repo_url {
 };
 
 /*
- * Reads text. ERR_INVALID with "Invalid GitHub URL format: <text>" when it is
- * not such a URL (text cut to 200 bytes and cleaned), and with a text that
- * names REPO_ALLOWED_HOSTS when only the host is not allowed.
+ * Reads text. ERR_INVALID with "Invalid GitHub URL format: <text>" (cut to 200
+ * bytes and cleaned) when it is not such a URL, or of a host that is not
+ * allowed: the contract has one text for both.
  */
 int repo_url_read(struct repo_url *u, const char *text,
     const struct repo_policy *policy, struct err *e) MUST_CHECK;

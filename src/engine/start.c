@@ -147,7 +147,9 @@ check_url(const struct config *c, const struct claim *claim,
 
 	if (repo_url_read(url, claim->repo_url, &policy, &e) == -1)
 		return refuse(no, FAILURE_REPO_ACCESS,
-		    "This repository is not allowed here", &e);
+		    "REPO_ALLOWED_HOSTS does not have this repository's host "
+		    "any more",
+		    &e);
 	return 0;
 }
 

@@ -250,10 +250,7 @@ repo_url_read(struct repo_url *u, const char *text,
 	memset(u, 0, sizeof(*u));
 	write_host(u, &p);
 	if (!is_allowed(u->host, policy->allowed_hosts))
-		return err_set(e, ERR_INVALID,
-		    "Repository host not allowed: %s (the setting "
-		    "REPO_ALLOWED_HOSTS lists the hosts that are)",
-		    u->host);
+		return refuse(s, e);
 	memcpy(u->owner, p.owner.at, p.owner.len);
 	memcpy(u->name, p.name.at, p.name.len);
 	memcpy(u->stored, s.at, s.len);

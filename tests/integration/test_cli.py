@@ -222,7 +222,7 @@ def test_an_agents_escape_sequences_do_not_reach_a_terminal(stack, user):
     (["list"], {"TASKMILL_TOKEN": "nonsense"}, EX_NOPERM, "Not enough segments"),
     (["start", "--repo", "https://github.com/o/r", "x"], {"GITHUB_TOKEN": ""}, EX_DATAERR, "GITHUB_TOKEN"),
     (["start", "x"], {}, EX_DATAERR, "--repo"),
-    (["start", "--repo", "https://evil.example/o/r", "x"], {}, EX_DATAERR, "REPO_ALLOWED_HOSTS"),
+    (["start", "--repo", "https://evil.example/o/r", "x"], {}, EX_DATAERR, "Invalid GitHub URL format"),
     (["start", "--repo", "file:///etc/passwd", "x"], {}, EX_DATAERR, "Invalid GitHub URL format"),
     (["list", "--ca-file", "/dev/null"], {}, None, ""),
 ])
