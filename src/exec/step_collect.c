@@ -35,8 +35,13 @@ put_message(struct pipeline *p, struct err *e)
 	buf_puts(&text, "AI: ");
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)prompt[i];
+		bool blank = c <= 0x20 || c == 0x7f;
 
-		buf_putc(&text, c < 0x20 || c == 0x7f ? ' ' : prompt[i]);
+		/* One blank for many: mail, and so git am, keeps no more. */
+		if (!blank)
+			buf_putc(&text, prompt[i]);
+		else if (text.data[text.len - 1] != ' ')
+			buf_putc(&text, ' ');
 	}
 	buf_puts(&text, "...\n");
 	rc = sandbox_put(p->sb, SANDBOX_CONTROL "/message", text.data, text.len,
