@@ -15,15 +15,19 @@ SQL = ("SELECT u.disabled_at IS NOT NULL, t.id, t.status, t.prompt, t.repo_url, 
        " FROM users u LEFT JOIN tasks t ON t.id = ? AND t.user_id = u.id WHERE u.id = ?")
 
 
-def start_floor(s):
+def build_floor(s):
     exe = s.dir / "floor"
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libmariadb"], check=True, text=True,
                            capture_output=True).stdout.split()
     subprocess.run(["gcc", "-O2", "-D_GNU_SOURCE", BENCH / "peers/floor.c", "-o", exe, *flags, "-lfcgi"], check=True)
-    s.spawn("spawn-fcgi", "-n", "-F", str(WORKERS), "-s", s.dir / "floor.sock", "-M", "0666", "--", exe,
+    return exe
+
+
+def start_floor(s, exe, name, **env):
+    s.spawn("spawn-fcgi", "-n", "-F", str(WORKERS), "-s", s.dir / f"{name}.sock", "-M", "0666", "--", exe,
             env={"FLOOR_DB_SOCKET": s.db_socket, "FLOOR_DB_NAME": "taskmill", "FLOOR_DB_USER": s.db_user,
-                 "FLOOR_SQL": SQL, "FLOOR_USER": s.user["id"]}, log="floor.log")
-    wait_for(lambda: connects(s.dir / "floor.sock"), "floor")
+                 "FLOOR_SQL": SQL, "FLOOR_USER": s.user["id"], **env}, log="floor.log")
+    wait_for(lambda: connects(s.dir / f"{name}.sock"), name)
 
 
 def start_php(s):
@@ -66,10 +70,14 @@ def same_answer(s, paths):
 def main():
     with Stack() as s:
         s.add_tasks(10000)
-        start_floor(s)
+        floor = build_floor(s)
+        start_floor(s, floor, "floor")
+        # The same, told not to wait for its peer to close after each answer.
+        start_floor(s, floor, "hasty", LIBFCGI_OS_CLOSE_POLL_TIMEOUT="0")
         start_php(s)
         start_flask(s)
         peers = {"taskmill": ("/api/task-status/777", s.token), "floor": ("/floor/777", None),
+                 "hasty": ("/hasty/777", None),
                  "php-fpm": ("/php/777", s.token), "flask": ("/flask/task-status/777", s.token)}
         same_answer(s, [peers[n][0] for n in ("taskmill", "php-fpm", "flask")])
         rates = {name: [] for name in peers}
@@ -84,7 +92,7 @@ def main():
         for name, found in rates.items():
             print(f"task-status {name:9} {median(found):8.0f} requests/s   "
                   f"({', '.join(f'{r:.0f}' for r in found)})")
-        for name, bar in (("floor", 0.9), ("php-fpm", 1.6), ("flask", 4.0)):
+        for name, bar in (("floor", 0.9), ("hasty", 0.9), ("php-fpm", 1.6), ("flask", 4.0)):
             ratio = median([a / b for a, b in zip(rates["taskmill"], rates[name])])
             print(f"task-status taskmill / {name}: {ratio:.2f}   (aim: at least {bar})")
 
