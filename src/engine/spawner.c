@@ -143,18 +143,16 @@ spawner_spawn(struct spawner *s, const struct spawn_order *o, pid_t *pid,
 
 	FAULT_POINT("spawn.before_fork");
 	if (spawn_request(s->sock, o->name, o->spool_fd, o->lock_fd,
-		o->secrets_fd, e) == -1)
-		goto bad;
-	if (spawn_reply(s->sock, REPLY_LIMIT_MS, pid, pidfd, e) == -1)
-		goto bad;
+		o->secrets_fd, e) == -1 ||
+	    spawn_reply(s->sock, REPLY_LIMIT_MS, pid, pidfd, e) == -1) {
+		/* A late answer would be taken for the next one's. */
+		(void)!proc_signal(&s->proc, SIGKILL, &gone);
+		spawner_died(s, clock_mono_ms());
+		return -1;
+	}
 	FAULT_POINT("spawn.after_fork");
 	backoff_ok(&s->again);
 	return 0;
-bad:
-	/* A late answer would be taken for the next one's: start over. */
-	(void)!proc_signal(&s->proc, SIGKILL, &gone);
-	spawner_died(s, clock_mono_ms());
-	return -1;
 }
 
 void

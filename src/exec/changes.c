@@ -130,24 +130,26 @@ changes_read(struct changes *c, const struct buf *raw, size_t most,
 {
 	struct cursor at = { raw->data, raw->data + raw->len };
 	size_t room = 0;
+	int rc = -1;
 
 	*c = (struct changes){ 0 };
 	if (raw->len == 0)
 		return 0;
 	while (at.at < at.end) {
 		if (c->count == room && grow(c, &room, most, e) == -1)
-			goto failed;
+			goto out;
 		if (!read_change(&at, &c->list[c->count])) {
 			(void)err_set(e, ERR_BROKEN,
 			    "the list of changes is not valid");
-			goto failed;
+			goto out;
 		}
 		c->count++;
 	}
-	return 0;
-failed:
-	changes_clear(c);
-	return -1;
+	rc = 0;
+out:
+	if (rc == -1)
+		changes_clear(c);
+	return rc;
 }
 
 bool

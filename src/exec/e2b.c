@@ -93,6 +93,7 @@ static int
 e2b_open(struct sandbox **sb, const struct sandbox_spec *spec, struct err *e)
 {
 	struct e2b *b = calloc(1, sizeof(*b));
+	int rc = -1;
 
 	*sb = NULL;
 	if (b == NULL)
@@ -109,15 +110,16 @@ e2b_open(struct sandbox **sb, const struct sandbox_spec *spec, struct err *e)
 	b->host->failure = NULL;
 	if (set_addresses(b, e) == -1 || net_pool_new(&b->pool, e) == -1 ||
 	    e2b_create(b, spec->life_s, e) == -1)
-		goto failed;
+		goto out;
 	/* Stopped in the middle of it: the caller will see why, and close. */
 	if (b->unborn[0] == '\0' && put_script(b, spec->share_dir, e) == -1)
-		goto failed;
+		goto out;
 	*sb = &b->base;
-	return 0;
-failed:
-	e2b_close(&b->base);
-	return -1;
+	rc = 0;
+out:
+	if (rc == -1)
+		e2b_close(&b->base);
+	return rc;
 }
 
 static const char *
