@@ -106,9 +106,11 @@ def test_each_point_is_survived(full, point, process):
             full.end(full.serve, signal.SIGKILL)
             full.start_serve()
     task = full.new_task("lines 5 sleep 0.2 lines 3")
-    full.reaper(fault=fault, ready=False)
+    hit = full.reaper(fault=fault, ready=False)
     assert look_after(full, task) == "completed"
     assert (full.fault_folder / point).exists(), f"{point} was not passed"
+    if process == "reaper":  # it may still be dying
+        wait_for(lambda: hit.poll() is not None, 10, "the reaper to die")
     if process in ("api", "master"):
         full.stop_serve()
         full.start_serve()
