@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "spool/memo.h"
 #include "util/buf.h"
 #include "util/err.h"
 
@@ -63,6 +64,12 @@ struct sandbox_host {
 	int wake_fd;             /* readable before stop() is true; -1: none */
 	int (*note)(void *ctx, const char *text,
 	    struct err *e); /* may be NULL */
+
+	/*
+	 * Keeps what another process needs to go on with this sandbox after
+	 * ours has died; m NULL: it is gone. May be NULL.
+	 */
+	int (*remember)(void *ctx, const struct memo *m, struct err *e);
 	void *ctx;
 
 	/*
@@ -92,7 +99,8 @@ struct sandbox_spec {
 	/* e2b: these must live as long as the sandbox. */
 	const struct sandbox_e2b *e2b;
 	struct sandbox_host *host;
-	const char *share_dir; /* its sandbox/ has our script */
+	const char *share_dir;   /* its sandbox/ has our script */
+	const struct memo *memo; /* NULL, or: go on with this one */
 };
 
 enum sandbox_stream {
@@ -135,6 +143,12 @@ struct sandbox_end {
 
 /*
  * Creates a machine and waits until it takes commands.
+ *
+ * With a memo it is the one that a process before us had. The caller then gives
+ * the same commands in the same order as that one did: those that had begun
+ * there are not begun again, and give the output and the end that they gave, or
+ * go on. Files that had been put are not put again. ERR_RETRY, and the memo
+ * forgotten: that machine is gone.
  *
  * Returns 0 with *sb, which the caller gives to sandbox_close(); or -1 with
  * *sb NULL and nothing left behind. ERR_RETRY: no room, provider busy or away.

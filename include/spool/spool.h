@@ -23,6 +23,9 @@
  *	result.json    appears last, by fsync and rename: the attempt is over
  *	runner.log     the runner's standard error
  *	input.patch    of a run that publishes: what it has to apply
+ *	sandbox.json   of a run in the cloud: which sandbox, for whoever takes
+ *the attempt up after its runner has died (spool/memo.h) resumes        a byte
+ *for each time that it was taken up
  *
  * A line counts once its newline is there; a half line at the end (power
  * loss, kill) is as if it had not been written.
@@ -56,6 +59,21 @@ struct spool_writer;
 int spool_writer_open(struct spool_writer **w, int dirfd,
     const struct redact *redact, size_t output_max, struct err *e) MUST_CHECK;
 void spool_writer_close(struct spool_writer *w); /* takes NULL */
+
+/*
+ * For a runner that takes up an attempt whose runner has died: what stands in
+ * the folder has been told. From now on the same is told again, as the steps
+ * are gone through and the commands give their output again from its first
+ * byte, and what is there is not written a second time.
+ */
+int spool_writer_resume(struct spool_writer *w, struct err *e) MUST_CHECK;
+
+/*
+ * When a step began (by the wall clock) and how long it took (-1: it has not
+ * ended), as an earlier runner told. False: it did not.
+ */
+bool spool_step_told(const struct spool_writer *w, const char *name,
+    int64_t *began_us, int64_t *took_ms);
 
 /*
  * {"step":name,"state":"started|done|failed"}; extra_json: more members, as

@@ -41,6 +41,8 @@ decide(const struct facts *f)
 	case ROW_CANCEL:
 		break;
 	}
+	if (f->result)
+		return ACT_DELIVER;
 	/* Free lock, no result: dead for certain (reliability 8). */
-	return f->result ? ACT_DELIVER : ACT_LOST;
+	return f->resumable && f->row == ROW_OURS ? ACT_RESUME : ACT_LOST;
 }

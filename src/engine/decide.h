@@ -30,6 +30,7 @@ struct facts {
 	bool result;  /* result.json is there */
 	bool lingers; /* the result has been there for long, and it is alive */
 	bool cut_off; /* others may take our tasks, and we cannot know */
+	bool resumable; /* dead, but its sandbox may go on without it */
 };
 
 enum action {
@@ -39,7 +40,8 @@ enum action {
 	ACT_TERM,    /* ask the runner to stop */
 	ACT_KILL,    /* kill it */
 	ACT_DELIVER, /* record the result */
-	ACT_LOST,    /* dead without a result: give the task back */
+	ACT_RESUME,  /* dead without a result: another runner goes on */
+	ACT_LOST,    /* the same, and none can: give the task back */
 	ACT_DROP     /* forget the attempt and remove what it left */
 };
 

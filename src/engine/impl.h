@@ -78,6 +78,12 @@ void claim_due(struct engine *g, int64_t now_ms);
 /* start.c: from a claim to a runner. Failures end or give back the task. */
 void start_claimed(struct engine *g, const struct claim *c);
 
+/*
+ * Starts another runner in the folder of one that has died, to go on with its
+ * sandbox. What does not work now is tried again later.
+ */
+void start_resumed(struct engine *g, struct run *r);
+
 /* The same for the push of a pull request. */
 void start_publishing(struct engine *g, const struct publish_claim *c);
 

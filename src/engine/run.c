@@ -9,8 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "spool/memo.h"
 #include "util/file.h"
 #include "util/log.h"
+
+#define RESUMES_MAX 3
 
 struct run *
 run_new(const struct hold *h, int dirfd, struct err *e)
@@ -67,6 +70,31 @@ run_alive(struct run *r)
 	if (r->proc.pidfd == -1)
 		(void)run_find_process(r);
 	return true;
+}
+
+bool
+run_may_resume(const struct run *r)
+{
+	struct memo memo;
+	struct err e = { 0 };
+
+	if (r->no_resume || memo_resumes(r->dirfd) >= RESUMES_MAX)
+		return false;
+	if (memo_read(r->dirfd, &memo, &e) == 0)
+		return true;
+	if (e.kind != ERR_ABSENT)
+		log_err(LOG_WARN, &e, "resume run=%s", r->name);
+	return false;
+}
+
+void
+run_reborn(struct run *r)
+{
+	proc_forget(&r->proc);
+	r->proc.pidfd = -1;
+	r->exited = r->watched = r->killed = false;
+	r->result_ms = r->look_ms = r->kill_ms = 0;
+	r->seen_bytes = -1;
 }
 
 bool

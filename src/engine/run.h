@@ -49,7 +49,8 @@ struct run {
 	int64_t kill_ms;    /* TERM was sent; KILL is due */
 	unsigned int faults; /* in a row, of its own */
 	bool killed;
-	bool nudge; /* look again at once, not at the next tick */
+	bool no_resume; /* it cannot be taken up any more */
+	bool nudge;     /* look again at once, not at the next tick */
 
 	/*
 	 * Over in the database; its workspace is being removed, and then its
@@ -73,6 +74,15 @@ void run_free(struct run *r); /* takes NULL */
  * to: no pidfd, or it said that the process has ended.
  */
 bool run_alive(struct run *r);
+
+/*
+ * True if its sandbox is in the cloud and so may have outlived its runner, and
+ * it has not been taken up too often (reliability 17).
+ */
+bool run_may_resume(const struct run *r);
+
+/* Another runner is to be started for it: forgets the one that has died. */
+void run_reborn(struct run *r);
 
 /* Finds the runner's pid in the lock file; false: not there, or not it. */
 bool run_find_process(struct run *r);

@@ -11,12 +11,16 @@
 #include "agents/agent.h"
 #include "engine/impl.h"
 #include "repo/url.h"
+#include "spool/memo.h"
 #include "spool/spec.h"
 #include "util/clock.h"
 #include "util/fault.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/text.h"
+
+/* Between two tries to take up a run whose runner has died. */
+#define RESUME_EVERY_MS 1000
 
 /* What a run is about: a claim, and what the push of one has besides. */
 struct order {
@@ -316,6 +320,80 @@ out:
 	if (rc == -1) /* the lock will say whether it runs all the same */
 		log_err(LOG_ERROR, &e, "start failed run=%s", r->name);
 	return rc;
+}
+
+/* The lock first, as ever; and counted before it can die again. */
+static int
+launch_again(struct engine *g, struct run *r, const struct secrets *s,
+    struct err *e)
+{
+	int lock_fd, rc = -1;
+
+	if ((lock_fd = file_lock(r->dirfd, "lock", e)) == -2)
+		return err_set(e, ERR_RETRY, "its lock is held");
+	if (lock_fd == -1)
+		return -1;
+	FAULT_POINT("resume.before_spawn");
+	if (memo_resumes_add(r->dirfd, e) == 0) {
+		run_reborn(r);
+		rc = spawn(g, r, lock_fd, s, e);
+	}
+	FAULT_POINT("resume.after_spawn");
+	(void)close(lock_fd);
+	return rc;
+}
+
+/* What the new runner gets: 0, or -1 when it cannot be had now, or ever. */
+static int
+resume_secrets(struct engine *g, struct run *r, struct secrets *s)
+{
+	struct refusal no = { .failure = FAILURE_NONE };
+	struct claim c = { 0 };
+	const struct order o = { .claim = &c };
+	struct err e = { 0 };
+	int rc = -1;
+
+	if (queue_load(g->db, &r->hold, &c, &e) == -1) {
+		if (e.kind == ERR_ABSENT)
+			r->row = ROW_UNKNOWN;
+		else
+			link_failed(g, &e, "load");
+		return -1;
+	}
+	rc = take_secrets(g, &o, s, &no);
+	if (rc == -1) {
+		log_line(LOG_ERROR, "resume failed run=%s why=" LOG_STR,
+		    r->name, log_str(no.text));
+		r->no_resume = r->nudge = g->busy = true;
+	}
+	claim_clear(&c);
+	return rc;
+}
+
+void
+start_resumed(struct engine *g, struct run *r)
+{
+	int64_t now_ms = clock_mono_ms();
+	struct secrets s = { 0 };
+	struct err e = { 0 };
+
+	/* Somebody may have put it back into the queue meanwhile. */
+	ship_renew(g, r, now_ms);
+	if (r->row != ROW_OURS || !link_ready(g, now_ms))
+		return;
+	r->retry_ms = now_ms + RESUME_EVERY_MS;
+	if (spawner_ready(&g->spawner, now_ms, &e) == -1 ||
+	    resume_secrets(g, r, &s) == -1)
+		goto out;
+	if (launch_again(g, r, &s, &e) == 0) {
+		r->retry_ms = 0;
+		log_line(LOG_WARN, "run resumed run=%s pid=%ld times=%u",
+		    r->name, (long)r->proc.pid, memo_resumes(r->dirfd));
+	}
+out:
+	if (e.kind != ERR_NONE)
+		log_err(LOG_ERROR, &e, "resume failed run=%s", r->name);
+	secrets_clear(&s);
 }
 
 /* The next try takes another folder, and may be another machine's. */

@@ -47,6 +47,9 @@ gather(struct engine *g, struct run *r, int64_t now_ms)
 		f.lingers = f.result && now_ms - r->result_ms > LINGER_MS;
 	} else {
 		f.result = spool_has_result(r->dirfd);
+		/* A push is quick, and may be done again. */
+		f.resumable =
+		    !f.result && job_of(&r->hold)->ships && run_may_resume(r);
 	}
 	return f;
 }
@@ -136,6 +139,9 @@ act(struct engine *g, struct run *r, const struct facts *f, enum action action,
 	case ACT_DELIVER:
 		finish_deliver(g, r);
 		break;
+	case ACT_RESUME:
+		start_resumed(g, r);
+		break;
 	case ACT_LOST:
 		finish_lost(g, r, why_lost(r));
 		break;
@@ -178,6 +184,7 @@ step_run(struct engine *g, struct run *r, int64_t now_ms)
 	case ACT_FOLLOW:
 	case ACT_WAIT:
 	case ACT_DELIVER:
+	case ACT_RESUME:
 	case ACT_LOST:
 		break;
 	}

@@ -58,7 +58,9 @@ end_it(struct e2b *b)
 	struct err e = { 0 };
 
 	b->closing = true;
-	if (b->unborn[0] != '\0' && e2b_search(b, b->unborn, &e) == -1) {
+	if (b->unborn[0] != '\0' &&
+	    e2b_search(b, b->unborn, (int64_t)b->set->create_limit_s * 1000,
+		&e) == -1) {
 		if (e.kind != ERR_ABSENT)
 			log_err(LOG_WARN, &e, "e2b nonce=%s unknown",
 			    b->unborn);
@@ -109,7 +111,9 @@ e2b_open(struct sandbox **sb, const struct sandbox_spec *spec, struct err *e)
 	b->modes = (struct buf)BUF(MODES_MAX);
 	b->host->failure = NULL;
 	if (set_addresses(b, e) == -1 || net_pool_new(&b->pool, e) == -1 ||
-	    e2b_create(b, spec->life_s, e) == -1)
+	    (spec->memo == NULL
+		    ? e2b_create(b, spec->life_s, e)
+		    : e2b_reopen(b, spec->memo, spec->life_s, e)) == -1)
 		goto out;
 	/* Stopped in the middle of it: the caller will see why, and close. */
 	if (b->unborn[0] == '\0' && put_script(b, spec->share_dir, e) == -1)

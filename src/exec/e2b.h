@@ -22,6 +22,7 @@
  *
  * Files: e2b.c opens and closes, e2b_http.c asks, e2b_control.c are the calls
  * to the account's API, e2b_create.c makes a sandbox without ever making two,
+ * e2b_reopen.c goes on with that of a process that has died,
  * e2b_files.c puts and gets, e2b_start.c starts a command and listens,
  * e2b_run.c follows it to its end, e2b_trouble.c knows the errors,
  * e2b_envelope.c and e2b_event.c the streams.
@@ -55,6 +56,14 @@ struct e2b {
 	bool untrusted;         /* an untrusted command has run */
 	int64_t ends_ms;        /* of its life, by our clock */
 	unsigned int runs;      /* commands so far */
+
+	/*
+	 * What can be taken up after our death. known_runs: commands that a
+	 * process before us had begun, the last of them known_us ago.
+	 */
+	struct memo memo;
+	unsigned int known_runs;
+	int64_t known_us;
 	struct buf modes; /* "MODE\0PATH\0": to be set by the next command */
 	size_t mode_count;
 
@@ -122,8 +131,19 @@ int e2b_kill(struct e2b *b, struct err *e) MUST_CHECK;
 /* Makes a sandbox, waiting for its turn. */
 int e2b_create(struct e2b *b, unsigned int life_s, struct err *e) MUST_CHECK;
 
-/* Looks for one that may have been made. ERR_ABSENT: there is none. */
-int e2b_search(struct e2b *b, const char *nonce, struct err *e) MUST_CHECK;
+/*
+ * Looks for one that may have been made, for this long. ERR_ABSENT: there is
+ * none.
+ */
+int e2b_search(struct e2b *b, const char *nonce, int64_t limit_ms,
+    struct err *e) MUST_CHECK;
+
+/* Goes on with the one that the memo names; the same as e2b_create() else. */
+int e2b_reopen(struct e2b *b, const struct memo *m, unsigned int life_s,
+    struct err *e) MUST_CHECK;
+
+/* Has b->memo kept. */
+int e2b_remember(struct e2b *b, struct err *e) MUST_CHECK;
 
 /* The sandbox's files. */
 int e2b_put(struct sandbox *sb, const char *path, const void *bytes, size_t len,

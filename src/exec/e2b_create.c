@@ -8,6 +8,7 @@
 #include "exec/e2b.h"
 #include "util/clock.h"
 #include "util/encode.h"
+#include "util/fault.h"
 #include "util/log.h"
 
 #define QUOTA_EVERY_MS 5000
@@ -31,6 +32,17 @@ new_nonce(struct making *m)
 	encode_hex(m->nonce, bytes, sizeof(bytes));
 }
 
+/* Before it is asked for: from now on there may be one. */
+static int
+remember_nonce(const struct making *m, struct err *e)
+{
+	struct e2b *b = m->b;
+
+	b->memo = (struct memo){ .began_us = clock_wall_us() };
+	(void)snprintf(b->memo.nonce, sizeof(b->memo.nonce), "%s", m->nonce);
+	return e2b_remember(b, e);
+}
+
 /* Tells, once for each reason, what the task waits for. */
 static int
 tell(struct making *m, struct err *e)
@@ -48,12 +60,10 @@ tell(struct making *m, struct err *e)
 	return h->note(h->ctx, text, e);
 }
 
-/* Creating can take long on the other side, so it looks for as long. */
 int
-e2b_search(struct e2b *b, const char *nonce, struct err *e)
+e2b_search(struct e2b *b, const char *nonce, int64_t limit_ms, struct err *e)
 {
-	int64_t until =
-	    clock_mono_ms() + (int64_t)b->set->create_limit_s * 1000;
+	int64_t until = clock_mono_ms() + limit_ms;
 
 	log_line(LOG_WARN, "e2b create outcome=unknown nonce=%s", nonce);
 	for (unsigned int i = 2;; i++) {
@@ -122,7 +132,9 @@ make_clear(struct making *m, struct err *e)
 	memcpy(said, m->b->said, sizeof(said));
 	m->b->id[0] = '\0';
 	if (t != E2B_STOPPED) {
-		if (e2b_search(m->b, m->nonce, &found) == 0)
+		/* Creating can take long on the other side: as long as this. */
+		if (e2b_search(m->b, m->nonce,
+			(int64_t)m->b->set->create_limit_s * 1000, &found) == 0)
 			return 0;
 		if (found.kind == ERR_ABSENT) {
 			(void)e2b_fail(m->b, t, said, e);
@@ -145,6 +157,9 @@ try_once(struct making *m, struct err *e)
 	int retry_after_s = -1, rc = 1;
 
 	new_nonce(m);
+	if (remember_nonce(m, e) == -1)
+		return -1;
+	FAULT_POINT("e2b.before_post");
 	if (e2b_make(m->b, m->nonce, m->life_s, &retry_after_s, &unclear, e) ==
 	    0)
 		return 0;
@@ -168,5 +183,6 @@ e2b_create(struct e2b *b, unsigned int life_s, struct err *e)
 		rc = try_once(&m, e);
 	} while (rc == 1);
 	b->ends_ms = asked + (int64_t)life_s * 1000;
-	return rc;
+	FAULT_POINT("e2b.after_post");
+	return rc == 0 ? e2b_remember(b, e) : -1;
 }

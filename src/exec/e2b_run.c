@@ -8,6 +8,7 @@
 
 #include "exec/e2b_process.h"
 #include "util/clock.h"
+#include "util/fault.h"
 #include "util/log.h"
 
 #define ARGS_MAX 96
@@ -29,7 +30,8 @@ struct running {
 	char folder[64];
 	int64_t until_ms;
 	int64_t looked_ms; /* into the files */
-	bool begun;        /* it has been seen alive */
+	bool known; /* a process before us has begun it, or was about to */
+	bool begun; /* it has been seen alive */
 	unsigned int starts, vanished, failures;
 };
 
@@ -307,7 +309,7 @@ recover(struct running *r, struct err *e)
 static int
 follow(struct running *r, struct err *e)
 {
-	int rc = 0;
+	int rc = r->known ? recover(r, e) : 0;
 
 	while (rc == 0) {
 		if (time_is_up(r)) {
@@ -391,6 +393,29 @@ lengthen_life(struct running *r, struct err *e)
 	return e2b_renew(r->b, need_s, e);
 }
 
+/* Before it is begun: who comes after us must not begin it again. */
+static int
+note_run(const struct running *r, struct err *e)
+{
+	struct e2b *b = r->b;
+
+	if (r->known)
+		return 0;
+	b->memo.runs = b->runs;
+	b->memo.began_us = clock_wall_us();
+	if (e2b_remember(b, e) == -1)
+		return -1;
+	FAULT_POINT("e2b.before_command");
+	return 0;
+}
+
+/* How long the last of the known commands has been running. */
+static int64_t
+already_ms(const struct running *r)
+{
+	return r->b->runs == r->b->known_runs ? r->b->known_us / 1000 : 0;
+}
+
 int
 e2b_run(struct sandbox *sb, const struct sandbox_cmd *cmd,
     struct sandbox_end *end, struct err *e)
@@ -405,16 +430,17 @@ e2b_run(struct sandbox *sb, const struct sandbox_cmd *cmd,
 		return e2b_fail(b, E2B_GONE, "", e);
 	r.p = (struct e2b_process){ .b = b, .cmd = cmd };
 	b->runs++;
+	r.known = b->runs <= b->known_runs;
 	(void)snprintf(r.folder, sizeof(r.folder), SANDBOX_CONTROL "/run/%u",
 	    b->runs);
 	(void)snprintf(r.p.tag, sizeof(r.p.tag), "taskmill-%u", b->runs);
-	if (lengthen_life(&r, e) == -1)
+	if (lengthen_life(&r, e) == -1 || note_run(&r, e) == -1)
 		return -1;
-	r.until_ms = cmd->limit_s == 0
-	    ? b->ends_ms
-	    : clock_mono_ms() + (int64_t)cmd->limit_s * 1000;
+	began -= already_ms(&r);
+	r.until_ms = cmd->limit_s == 0 ? b->ends_ms
+				       : began + (int64_t)cmd->limit_s * 1000;
 	b->untrusted = b->untrusted || !cmd->trusted;
-	if (start_it(&r, e) == 0)
+	if (r.known || start_it(&r, e) == 0)
 		rc = follow(&r, e);
 	e2b_process_leave(&r.p);
 	buf_reset(&b->modes);

@@ -17,6 +17,7 @@ libexec_a_SOURCES = \
 	src/exec/e2b_http.c \
 	src/exec/e2b_process.c \
 	src/exec/e2b_process.h \
+	src/exec/e2b_reopen.c \
 	src/exec/e2b_run.c \
 	src/exec/e2b_trouble.c \
 	src/exec/e2b_trouble.h \

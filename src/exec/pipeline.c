@@ -261,6 +261,20 @@ write_done(struct pipeline *p, enum step s, struct err *e)
 	    extra, e);
 }
 
+/*
+ * How long a step has taken. One that a dead runner began counts from there,
+ * and one that it ended took what it said.
+ */
+static unsigned int
+took_ms(const struct pipeline *p, enum step s, int64_t mono_ms)
+{
+	int64_t began_us, took, ms = clock_mono_ms() - mono_ms;
+
+	if (spool_step_told(p->spool, steps[s].name, &began_us, &took))
+		ms = took >= 0 ? took : (clock_wall_us() - began_us) / 1000;
+	return ms < 0 ? 0 : (unsigned int)ms;
+}
+
 static int
 run_step(struct pipeline *p, enum step s, struct err *e)
 {
@@ -271,7 +285,7 @@ run_step(struct pipeline *p, enum step s, struct err *e)
 	if (spool_step(p->spool, steps[s].name, "started", NULL, e) == -1 ||
 	    steps[s].run(p, e) == -1)
 		return -1;
-	p->took_ms[s] = (unsigned int)(clock_mono_ms() - began);
+	p->took_ms[s] = took_ms(p, s, began);
 	FAULT_POINT(steps[s].fault);
 	return write_done(p, s, e);
 }

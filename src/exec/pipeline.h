@@ -38,6 +38,7 @@ struct pipeline {
 	const struct redact *redact; /* knows the secrets */
 	struct spool_writer *spool;
 	int spool_fd;            /* its folder */
+	const struct memo *memo; /* a sandbox to go on with; NULL: a new one */
 	bool (*stop)(void *ctx); /* true: the run is to be cancelled */
 	void *ctx;
 	int wake_fd; /* readable before stop() is true */

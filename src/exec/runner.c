@@ -30,6 +30,8 @@ struct runner {
 	struct secrets secrets;
 	struct redact *redact;
 	struct spool_writer *spool;
+	bool resumes; /* a dead runner's attempt, with the sandbox it had */
+	struct memo memo;
 };
 
 /* True once somebody has asked us to end. */
@@ -100,6 +102,33 @@ learn(struct runner *r, const char *secret, struct err *e)
 	return len < SECRET_MIN ? 0 : redact_learn(r->redact, secret, len, e);
 }
 
+/* Tells users why there is a gap, once for each time. */
+static int
+tell_resume(struct runner *r, struct err *e)
+{
+	char text[120];
+
+	(void)snprintf(text, sizeof(text),
+	    "The run's process had died; its sandbox goes on, and another "
+	    "process with it (%u).",
+	    memo_resumes(r->in->spool_fd));
+	log_line(LOG_INFO, "run resumes sandbox=%s commands=%u", r->memo.id,
+	    r->memo.runs);
+	return spool_note(r->spool, "note", text, e);
+}
+
+/* Has there been a runner of this attempt that had a sandbox? */
+static int
+look_for_memo(struct runner *r, struct err *e)
+{
+	if (memo_read(r->in->spool_fd, &r->memo, e) == -1)
+		return e->kind == ERR_ABSENT ? 0 : -1;
+	r->resumes = true;
+	if (spool_writer_resume(r->spool, e) == -1)
+		return -1;
+	return tell_resume(r, e);
+}
+
 /* From here on nothing gets out without passing the redactor. */
 static int
 open_spool(struct runner *r, struct err *e)
@@ -114,8 +143,10 @@ open_spool(struct runner *r, struct err *e)
 		if (pair != NULL && learn(r, strchr(pair, '=') + 1, e) == -1)
 			return -1;
 	}
-	return spool_writer_open(&r->spool, r->in->spool_fd, r->redact,
-	    (size_t)r->spec.output_max_bytes, e);
+	if (spool_writer_open(&r->spool, r->in->spool_fd, r->redact,
+		(size_t)r->spec.output_max_bytes, e) == -1)
+		return -1;
+	return look_for_memo(r, e);
 }
 
 static int
@@ -148,6 +179,7 @@ work(struct runner *r, struct err *e)
 		.redact = r->redact,
 		.spool = r->spool,
 		.spool_fd = r->in->spool_fd,
+		.memo = r->resumes ? &r->memo : NULL,
 		.stop = asked_to_stop,
 		.ctx = r,
 		.wake_fd = r->signal_fd };

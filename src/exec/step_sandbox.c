@@ -12,6 +12,15 @@ note(void *ctx, const char *text, struct err *e)
 	return spool_note(p->spool, "note", text, e);
 }
 
+static int
+remember(void *ctx, const struct memo *m, struct err *e)
+{
+	const struct pipeline *p = ctx;
+
+	return m == NULL ? memo_forget(p->spool_fd, e)
+			 : memo_write(p->spool_fd, m, e);
+}
+
 static bool
 stop(void *ctx)
 {
@@ -29,6 +38,7 @@ fill_e2b(struct pipeline *p)
 	p->host = (struct sandbox_host){ .stop = stop,
 		.wake_fd = p->wake_fd > 0 ? p->wake_fd : -1,
 		.note = note,
+		.remember = remember,
 		.ctx = p };
 	p->e2b = (struct sandbox_e2b){
 		.api_key = p->secrets->e2b_api_key == NULL
@@ -66,6 +76,7 @@ step_sandbox(struct pipeline *p, struct err *e)
 		.e2b = &p->e2b,
 		.host = &p->host,
 		.share_dir = s->share_dir,
+		.memo = p->memo,
 	};
 
 	fill_e2b(p);

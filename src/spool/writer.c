@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "spool/replay.h"
 #include "util/clock.h"
 #include "util/fault.h"
 #include "util/file.h"
@@ -71,6 +72,8 @@ event_begin(struct spool_writer *w, const char *kind, struct json_out *j)
 	buf_addf(&w->line, "{\"seq\":%" PRIu64 ",\"at\":\"", w->seq + 1);
 	put_now(&w->line);
 	buf_addf(&w->line, "\",\"kind\":\"%s\",\"data\":", kind);
+	w->kind = kind;
+	w->data_at = w->line.len;
 	json_start(j, &w->line);
 	json_open(j);
 }
@@ -78,11 +81,18 @@ event_begin(struct spool_writer *w, const char *kind, struct json_out *j)
 static int
 event_end(struct spool_writer *w, struct json_out *j, struct err *e)
 {
+	size_t data_len;
+
 	json_close(j);
+	data_len = w->line.len - w->data_at;
 	buf_puts(&w->line, "}\n");
 	if (!buf_ok(&w->line))
 		return err_set(e, ERR_BROKEN,
 		    "an event is larger than %u bytes", SPOOL_LINE_MAX);
+	if (w->replay != NULL &&
+	    replay_told(w->replay, w->kind, w->line.data + w->data_at,
+		data_len))
+		return 0;
 	if (put(w->fd, w->line.data, w->line.len, e) == -1) {
 		/*
 		 * A half line (disk full) must go, or the next event would be
@@ -163,11 +173,44 @@ spool_writer_open(struct spool_writer **out, int dirfd,
 	return 0;
 }
 
+int
+spool_writer_resume(struct spool_writer *w, struct err *e)
+{
+	if ((w->replay = calloc(1, sizeof(*w->replay))) == NULL)
+		return err_set(e, ERR_RETRY, "out of memory");
+	if (replay_read(w->replay, w->dirfd, e) == -1)
+		return -1;
+	w->output_kept = w->replay->kept;
+	w->truncated = w->replay->truncated;
+	return 0;
+}
+
+bool
+spool_step_told(const struct spool_writer *w, const char *name,
+    int64_t *began_us, int64_t *took_ms)
+{
+	size_t n = w->replay == NULL ? 0 : w->replay->step_count;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct replay_step *step = &w->replay->steps[i];
+
+		if (strcmp(step->name, name) != 0)
+			continue;
+		*began_us = step->began_us;
+		*took_ms = step->took_ms;
+		return true;
+	}
+	return false;
+}
+
 void
 spool_writer_close(struct spool_writer *w)
 {
 	if (w == NULL)
 		return;
+	if (w->replay != NULL)
+		replay_clear(w->replay);
+	free(w->replay);
 	for (int i = 0; i < STREAM_N; i++)
 		gate_close(&w->gates[i]);
 	buf_clear(&w->text);
@@ -240,11 +283,26 @@ write_output(struct spool_writer *w, int stream, const char *text, size_t len,
 	return event_end(w, &j, e);
 }
 
+/* Of w->text, the bytes that an earlier runner has told. */
+static size_t
+told_bytes(struct spool_writer *w, int stream)
+{
+	size_t n;
+
+	if (w->replay == NULL)
+		return 0;
+	n = w->replay->output[stream];
+	if (n > w->text.len)
+		n = w->text.len;
+	w->replay->output[stream] -= n;
+	return n;
+}
+
 /* Writes w->text as events, as far as the limit allows. */
 static int
 write_text(struct spool_writer *w, int stream, struct err *e)
 {
-	size_t at = 0;
+	size_t at = told_bytes(w, stream);
 
 	while (at < w->text.len && !w->truncated) {
 		size_t room = w->output_max - w->output_kept;

@@ -34,6 +34,10 @@ struct spool_writer {
 	size_t output_max, output_kept;
 	uint64_t output_dropped;
 	bool truncated;
+
+	size_t data_at;        /* where the event's data begins in line */
+	const char *kind;      /* of the event in line */
+	struct replay *replay; /* what an earlier runner told; NULL: none */
 };
 
 #endif

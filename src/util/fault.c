@@ -64,6 +64,11 @@ static const struct {
 	{ "publish.after_fetch",    "runner" },
 	{ "publish.after_apply",    "runner" },
 	{ "publish.after_push",     "runner" },
+	{ "e2b.before_post",        "runner" },
+	{ "e2b.after_post",         "runner" },
+	{ "e2b.before_command",     "runner" },
+	{ "resume.before_spawn",    "reaper" },
+	{ "resume.after_spawn",     "reaper" },
 	{ "master.after_fork",      "master" },
 };
 /* clang-format on */

@@ -139,13 +139,19 @@ class Kit:
         if before is not None:
             before(folder)
         (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+        with self.begun(folder, token, env, faults, e2b_api_key) as process:
+            yield process, folder / "spool"
+
+    @contextlib.contextmanager
+    def begun(self, folder, token="", env=None, faults="", e2b_api_key=""):
+        """A runner in a folder, which may be that of one that has died."""
         read_fd, write_fd = os.pipe()
         secrets = {"github_token": token, "env": env or {}}
         if e2b_api_key:
             secrets["e2b_api_key"] = e2b_api_key
         os.write(write_fd, json.dumps(secrets).encode())
         os.close(write_fd)
-        log = open(folder / "log", "wb")
+        log = open(folder / "log", "ab")
         process = subprocess.Popen(
             [BINARY, "run", "--spec", str(folder / "spec.json"), "--spool",
              str(folder / "spool"), "--secrets-fd", str(read_fd)],
@@ -154,7 +160,7 @@ class Kit:
         os.close(read_fd)
         log.close()
         try:
-            yield process, folder / "spool"
+            yield process
         finally:
             if process.poll() is None:
                 process.kill()

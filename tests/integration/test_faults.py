@@ -81,7 +81,8 @@ ATTEMPTS = {
 
 POINTS = [pytest.param(name, process, id=f"{ROWS.get(name, 'row69')}-{name}")
           for name, process in fault_points()
-          if not name.startswith("publish.")]  # those are in test_pr.py
+          # Those are in test_pr.py and test_e2b_resume.py.
+          if not name.startswith(("publish.", "e2b.", "resume."))]
 
 
 def look_after(full, task, seconds=60):

@@ -25,6 +25,8 @@ expected(const struct facts *f)
 
 	if (!f->alive && f->row == ROW_SUPERSEDED)
 		return ACT_DROP;
+	if (!f->alive && f->row == ROW_OURS && f->resumable && !f->result)
+		return ACT_RESUME;
 	if (!f->alive && f->row != ROW_UNKNOWN)
 		return f->result ? ACT_DELIVER : ACT_LOST;
 	if (!f->alive)
@@ -43,7 +45,7 @@ expected(const struct facts *f)
 static void
 check_flags(enum row_state row, enum stop_stage stop)
 {
-	for (unsigned int bits = 0; bits < 16; bits++) {
+	for (unsigned int bits = 0; bits < 32; bits++) {
 		const struct facts f = {
 			.row = row,
 			.stop = stop,
@@ -51,6 +53,7 @@ check_flags(enum row_state row, enum stop_stage stop)
 			.result = (bits & 2) != 0,
 			.lingers = (bits & 4) != 0,
 			.cut_off = (bits & 8) != 0,
+			.resumable = (bits & 16) != 0,
 		};
 
 		assert_int_equal(decide(&f), expected(&f));
@@ -77,12 +80,14 @@ check_safety(const struct facts *f)
 		assert_int_not_equal(a, ACT_LOST);
 		assert_int_not_equal(a, ACT_DROP);
 		assert_int_not_equal(a, ACT_DELIVER);
+		assert_int_not_equal(a, ACT_RESUME);
 	}
 	/* Nothing final before the database was asked. */
 	if (f->row == ROW_UNKNOWN) {
 		assert_int_not_equal(a, ACT_LOST);
 		assert_int_not_equal(a, ACT_DROP);
 		assert_int_not_equal(a, ACT_DELIVER);
+		assert_int_not_equal(a, ACT_RESUME);
 		assert_int_not_equal(a, ACT_TERM);
 	}
 	/* A superseded attempt writes nothing. */
@@ -91,6 +96,9 @@ check_safety(const struct facts *f)
 		assert_int_not_equal(a, ACT_DELIVER);
 		assert_int_not_equal(a, ACT_LOST);
 	}
+	/* Nobody goes on with what its user, or another machine, has ended. */
+	if (f->row != ROW_OURS)
+		assert_int_not_equal(a, ACT_RESUME);
 	/* A task that is ours and well is left alone. */
 	if (f->row == ROW_OURS && f->alive && !f->lingers && !f->cut_off)
 		assert_int_equal(a, ACT_FOLLOW);
@@ -103,7 +111,7 @@ static void
 safety(void **state)
 {
 	(void)state;
-	for (unsigned int n = 0; n < N(rows) * N(stops) * 16; n++) {
+	for (unsigned int n = 0; n < N(rows) * N(stops) * 32; n++) {
 		const struct facts f = {
 			.row = rows[n % N(rows)],
 			.stop = stops[n / N(rows) % N(stops)],
@@ -111,6 +119,7 @@ safety(void **state)
 			.result = (n / 12 & 2) != 0,
 			.lingers = (n / 12 & 4) != 0,
 			.cut_off = (n / 12 & 8) != 0,
+			.resumable = (n / 12 & 16) != 0,
 		};
 
 		check_safety(&f);
