@@ -16,8 +16,8 @@
  *	log_line(LOG_INFO, "task id=%ld path=" LOG_STR, id, log_str(path));
  *
  * Prompts, tokens and environments are never logged. A line is one write(2)
- * of at most 4 KiB, so lines of several processes never mix; a log that
- * cannot be written is dropped (P8: nothing waits for its log).
+ * of at most 4 KiB, so lines of several processes never mix; a line that
+ * cannot be written, or not at once, is dropped: nothing waits for its log.
  */
 enum log_level {
 	LOG_ERROR,
@@ -28,7 +28,8 @@ enum log_level {
 };
 
 /*
- * Names this process in every line. Call again after fork.
+ * Names this process in every line. Call again after fork. A pipe at standard
+ * error does not block any more after it, for this process alone.
  * process is borrowed for good: pass a literal.
  */
 void log_open(const char *process, enum log_level most);

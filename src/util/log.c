@@ -1,9 +1,12 @@
 #include "util/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,11 +27,32 @@ _Static_assert(sizeof(level_names) / sizeof(level_names[0]) == LOG_LEVEL_N,
 static const char *log_process = "taskmill";
 static enum log_level log_most = LOG_INFO;
 
+/*
+ * A pipe whose reader has stopped reading would stop us, too. The flag for that
+ * belongs to all who have the pipe, so we open it once more for ourselves.
+ */
+static void
+unblock_pipe(void)
+{
+	int flags = fcntl(STDERR_FILENO, F_GETFL), own;
+	struct stat st;
+
+	if (flags == -1 || (flags & O_NONBLOCK) != 0 ||
+	    fstat(STDERR_FILENO, &st) == -1 || !S_ISFIFO(st.st_mode))
+		return;
+	own = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (own == -1)
+		return; /* it has no reader: nothing will block */
+	(void)dup2(own, STDERR_FILENO);
+	(void)close(own);
+}
+
 void
 log_open(const char *process, enum log_level most)
 {
 	log_process = process;
 	log_most = most;
+	unblock_pipe();
 }
 
 int
@@ -64,6 +88,15 @@ stamp(char *line, size_t size, enum log_level level)
 	return n < 0 ? 0 : (size_t)n;
 }
 
+/* A log that is a socket (journald's) can be full as well. */
+static void
+put(const char *line, size_t len)
+{
+	if (send(STDERR_FILENO, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) == -1 &&
+	    errno == ENOTSOCK)
+		(void)!write(STDERR_FILENO, line, len);
+}
+
 static void emit(enum log_level level, const struct err *e, const char *fmt,
     va_list ap) __attribute__((format(printf, 3, 0)));
 
@@ -88,7 +121,7 @@ emit(enum log_level level, const struct err *e, const char *fmt, va_list ap)
 	if (used > sizeof(line) - 1)
 		used = sizeof(line) - 1;
 	line[used++] = '\n';
-	(void)!write(STDERR_FILENO, line, used);
+	put(line, used);
 }
 
 void

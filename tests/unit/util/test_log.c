@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -56,6 +57,32 @@ lines_are_whole_escaped_and_filtered(void **state)
 	buf_clear(&text);
 }
 
+/* Nobody reads, and nobody waits; the other side's blocking stays. */
+static void
+a_full_pipe_stops_nobody(void **state)
+{
+	int pipe_fd[2], pair[2], before = dup(STDERR_FILENO);
+
+	(void)state;
+	assert_int_equal(pipe(pipe_fd), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(
+		    dup2(i == 0 ? pipe_fd[1] : pair[1], STDERR_FILENO),
+		    STDERR_FILENO);
+		log_open("test", LOG_INFO);
+		for (int k = 0; k < 20000; k++)
+			log_line(LOG_INFO, "a line that nobody reads");
+	}
+	assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
+	assert_int_equal(fcntl(pipe_fd[1], F_GETFL) & O_NONBLOCK, 0);
+	(void)close(before);
+	for (int i = 0; i < 2; i++) {
+		(void)close(pipe_fd[i]);
+		(void)close(pair[i]);
+	}
+}
+
 static void
 levels_are_read_by_name(void **state)
 {
@@ -73,6 +100,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    lines_are_whole_escaped_and_filtered, scratch_make,
 		    scratch_remove),
+		cmocka_unit_test(a_full_pipe_stops_nobody),
 		cmocka_unit_test(levels_are_read_by_name),
 	};
 
