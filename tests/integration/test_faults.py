@@ -2,8 +2,9 @@
 
 After each: the task has ended once, its events have no gap, and nothing is
 left (invariants.py). Rows that are not here: 6 to 8 and F-traps are in
-test_pool.py; 18, 21, 33, 38, 51 and 53 in test_engine.py; those of cloud
-sandboxes need a cloud.
+test_pool.py; 18, 21, 33, 38, 51 and 53 in test_engine.py; 46, 49, 50, 55 and
+63, which each need a stack of their own kind, in test_fault_rows.py; those of
+cloud sandboxes in test_e2b_resume.py and test_e2b_faults.py.
 """
 import concurrent.futures
 import contextlib
