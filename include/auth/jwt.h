@@ -38,7 +38,7 @@ enum jwt_type {
 struct jwt_claims {
 	enum jwt_type type;
 	char user_id[UUID_TEXT]; /* lower case */
-	char jti[UUID_TEXT];     /* "" in a token that has none */
+	char jti[UUID_TEXT];
 	int64_t iat;             /* seconds since 1970 */
 	int64_t exp;
 	const char *email; /* for jwt_issue(), borrowed; NULL: none */

@@ -569,8 +569,15 @@ def test_refresh_that_is_not_on_record(stack, member):
     """D10: signed with our key and never handed out, or before the record."""
     refused(refresh(stack, forge(HS256, claims(member.id, "refresh"))), 401,
             "Token has been revoked")
+
+
+def test_tokens_without_a_jti_are_not_ours(stack, member):
+    """D7: whoever shares the secret, as the old back end may, gets no further."""
     refused(refresh(stack, forge(HS256, claims(member.id, "refresh", jti=None))),
-            401, "Token has been revoked")
+            401, "Authentication failed")
+    for path in ("/api/auth/verify", "/api/tasks", "/api/task-status/1"):
+        refused(stack.get(path, forge(HS256, claims(member.id, jti=None))),
+                401, "Authentication failed")
 
 
 def test_refresh_revoked(stack, tokens):

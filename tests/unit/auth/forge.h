@@ -40,7 +40,10 @@ void forge_signature(struct buf *text, const char *secret, size_t len);
 const char *payload_with(long iat_in, long exp_in, const char *extra);
 
 /* payload_with() for a good access token and its user. */
-#define ACCESS "\"type\":\"access\",\"user_id\":\"" USER "\""
+#define ACCESS_NO_JTI "\"type\":\"access\",\"user_id\":\"" USER "\""
+#define ACCESS                      \
+	ACCESS_NO_JTI ",\"jti\":\"" \
+		      "5a3e0f6c-7d0b-4d56-9d5e-1f0a9b7c2e11\""
 
 /* Verifies *token; asserts that it is refused, with this text (NULL: any). */
 void assert_refused(const struct buf *token, const char *text);

@@ -104,9 +104,9 @@ each_token_has_its_own_jti(void **state)
 	buf_clear(&token);
 }
 
-/* A token of the back end we replace: no jti, other order, other library. */
+/* Made by another library: other order, no typ. */
 static void
-a_token_without_jti_is_taken(void **state)
+a_token_of_another_spelling_is_taken(void **state)
 {
 	struct buf token = BUF(JWT_TOKEN_MAX);
 
@@ -115,6 +115,21 @@ a_token_without_jti_is_taken(void **state)
 	assert_taken(&token);
 	forge(&token, "{\"alg\":\"HS256\"}", payload_with(0, 60, ACCESS));
 	assert_taken(&token);
+	buf_clear(&token);
+}
+
+/* A token of the back end we replace, under the same secret: not ours (D7). */
+static void
+a_token_without_jti_is_refused(void **state)
+{
+	struct buf token = BUF(JWT_TOKEN_MAX);
+
+	(void)state;
+	forge(&token, HS256, payload_with(0, 60, ACCESS_NO_JTI));
+	assert_refused(&token, "Authentication failed");
+	forge(&token, HS256,
+	    payload_with(0, 60, ACCESS_NO_JTI ",\"jti\":null"));
+	assert_refused(&token, "Authentication failed");
 	buf_clear(&token);
 }
 
@@ -239,7 +254,8 @@ main(void)
 		cmocka_unit_test(issued_token_verifies),
 		cmocka_unit_test(J11_claims_are_the_contracts),
 		cmocka_unit_test(each_token_has_its_own_jti),
-		cmocka_unit_test(a_token_without_jti_is_taken),
+		cmocka_unit_test(a_token_of_another_spelling_is_taken),
+		cmocka_unit_test(a_token_without_jti_is_refused),
 		cmocka_unit_test(types_do_not_stand_in_for_each_other),
 		cmocka_unit_test(issue_refuses_nonsense),
 		cmocka_unit_test(J1_J9_empty_and_short_keys_are_refused),

@@ -282,7 +282,7 @@ wrong_claims_are_refused(void **state)
 		refuse_payload(payload_with(0, 60, extra),
 		    "Invalid token type. Expected access");
 	}
-	refuse_payload(payload_with(0, 60, ACCESS ",\"jti\":\"x\""),
+	refuse_payload(payload_with(0, 60, ACCESS_NO_JTI ",\"jti\":\"x\""),
 	    "Authentication failed");
 }
 
