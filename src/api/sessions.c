@@ -37,7 +37,13 @@ credentials_read(struct credentials *in, struct call *c, struct err *e)
 		return -1;
 	if (in->user_id.len == 0 && in->email.len == 0)
 		return err_set(e, ERR_INVALID, "user_id is required");
-	return body_string(c->body, "password", &in->password, e);
+	if (body_string(c->body, "password", &in->password, e) == -1)
+		return -1;
+	/* Other proofs are of a user_id, and an address is none of it. */
+	if (in->user_id.len == 0 && in->password.len == 0)
+		return err_set(e, ERR_INVALID,
+		    "password is required with email");
+	return 0;
 }
 
 static int

@@ -436,6 +436,14 @@ def test_refused_in_one_way(stack, member, body):
     refused(answer, 401, INVALID)
 
 
+@pytest.mark.parametrize("password", [{}, {"password": ""},
+                                      {"password": None}])
+def test_email_without_a_password(stack, member, password):
+    """No other proof goes with an address: it is the request that is wrong."""
+    refused(stack.post("/api/auth/token", {"email": member.email, **password}),
+            400, "password is required with email")
+
+
 @pytest.mark.parametrize("field", ["user_id", "email", "password"])
 def test_field_of_wrong_type(stack, member, field):
     body = {"user_id": member.id, "password": "x", field: {"$ne": ""}}
