@@ -164,6 +164,13 @@ misdirect(struct call *c)
 	call_refuse(c, 421, "Misdirected request");
 }
 
+/* What does not exist here. */
+static unsigned int
+hidden_routes(const struct config *cfg)
+{
+	return strcmp(cfg->environment, "production") == 0 ? TESTS_ONLY : 0;
+}
+
 /* No endpoint for this path and method. */
 static void
 turn_away(struct call *c, enum route_found found)
@@ -174,7 +181,7 @@ turn_away(struct call *c, enum route_found found)
 		call_refuse(c, 404, "Not found");
 		return;
 	}
-	route_allow(c->rq->path, allow);
+	route_allow(c->rq->path, hidden_routes(c->api->cfg), allow);
 	http_response_header(c->rs, "Allow", allow);
 	if (c->rq->method == HTTP_OPTIONS)
 		c->rs->status = 204; /* no other origin's preflight (D6) */
@@ -192,7 +199,8 @@ api_handle(struct api *api, const struct http_request *rq,
 	enum route_found found;
 
 	answer_begin(&c);
-	found = route_find(rq->method, rq->path, &c.route, &c.id);
+	found = route_find(rq->method, rq->path, hidden_routes(api->cfg),
+	    &c.route, &c.id);
 	if (cors_answer(&c))
 		c.rs->status = 204;
 	else if (found != ROUTE_FOUND)

@@ -53,12 +53,12 @@ const struct route api_routes[] = {
 	{ HTTP_GET,  "/auth/v1/user",           NEED_USER,  auth_user_read },
 	{ HTTP_GET,  "/auth/v1/authorize",      0,          auth_authorize },
 	/* For automated tests; not there in production (D28). */
-	{ HTTP_GET,  "/api/test-users/health",  0,          test_health_read },
-	{ HTTP_GET,  "/api/test-users",         0,          test_users_read },
-	{ HTTP_POST, "/api/test-users",         0,          test_user_post },
-	{ HTTP_POST, "/api/test-users/cleanup", 0,          test_cleanup_post },
-	{ HTTP_DELETE, "/api/test-users/<uuid>", 0,         test_user_delete },
-	{ HTTP_POST, "/api/test-users/<uuid>/token", 0,     test_token_post },
+	{ HTTP_GET,  "/api/test-users/health",  TESTS_ONLY, test_health_read },
+	{ HTTP_GET,  "/api/test-users",         TESTS_ONLY, test_users_read },
+	{ HTTP_POST, "/api/test-users",         TESTS_ONLY, test_user_post },
+	{ HTTP_POST, "/api/test-users/cleanup", TESTS_ONLY, test_cleanup_post },
+	{ HTTP_DELETE, "/api/test-users/<uuid>", TESTS_ONLY, test_user_delete },
+	{ HTTP_POST, "/api/test-users/<uuid>/token", TESTS_ONLY, test_token_post },
 
 	{ HTTP_GET,  "/",                       0,          health_root },
 	{ HTTP_GET,  "/ping",                   0,          health_ping },
@@ -130,7 +130,7 @@ matches(const char *pattern, const char *path, int64_t *id)
 }
 
 enum route_found
-route_find(enum http_method method, const char *path,
+route_find(enum http_method method, const char *path, unsigned int hidden,
     const struct route **route, int64_t *id)
 {
 	enum http_method wanted = method == HTTP_HEAD ? HTTP_GET : method;
@@ -139,7 +139,8 @@ route_find(enum http_method method, const char *path,
 	*route = NULL;
 	*id = 0;
 	for (size_t i = 0; i < api_route_count; i++) {
-		if (!matches(api_routes[i].path, path, id))
+		if ((api_routes[i].flags & hidden) != 0 ||
+		    !matches(api_routes[i].path, path, id))
 			continue;
 		if (api_routes[i].method == wanted) {
 			*route = &api_routes[i];
@@ -151,7 +152,7 @@ route_find(enum http_method method, const char *path,
 }
 
 void
-route_allow(const char *path, char out[ROUTE_ALLOW_MAX])
+route_allow(const char *path, unsigned int hidden, char out[ROUTE_ALLOW_MAX])
 {
 	size_t n = 0;
 	int64_t id;
@@ -160,7 +161,8 @@ route_allow(const char *path, char out[ROUTE_ALLOW_MAX])
 	for (size_t i = 0; i < api_route_count; i++) {
 		const struct route *r = &api_routes[i];
 
-		if (!matches(r->path, path, &id) || n >= ROUTE_ALLOW_MAX)
+		if ((r->flags & hidden) != 0 || n >= ROUTE_ALLOW_MAX ||
+		    !matches(r->path, path, &id))
 			continue;
 		n += (size_t)snprintf(out + n, ROUTE_ALLOW_MAX - n, "%s%s, ",
 		    http_method_name(r->method),

@@ -14,7 +14,9 @@ enum {
 	/* Together with NEED_BODY: an empty one is "No data provided". */
 	NEED_DATA = 1 << 3,
 	/* Waits for GitHub: served by the slow pool alone. */
-	OUTBOUND = 1 << 4
+	OUTBOUND = 1 << 4,
+	/* Not there in production (D28). */
+	TESTS_ONLY = 1 << 5
 };
 
 /* One row: a path is literal but for one segment, "<id>" (a number) or
@@ -39,13 +41,15 @@ enum route_found {
 /*
  * Finds the row for a request; HEAD is served by GET's. *id is the number in
  * the path; one beyond 64 bits becomes INT64_MAX, which no task ever reaches,
- * so that it is as absent as any other (contract 1.1).
+ * so that it is as absent as any other (contract 1.1). Rows with one of the
+ * flags in hidden do not exist.
  */
 enum route_found route_find(enum http_method method, const char *path,
-    const struct route **route, int64_t *id);
+    unsigned int hidden, const struct route **route, int64_t *id);
 
 /* Methods of a path as an Allow header has them: "GET, HEAD, OPTIONS". */
 #define ROUTE_ALLOW_MAX 64
-void route_allow(const char *path, char out[ROUTE_ALLOW_MAX]);
+void route_allow(const char *path, unsigned int hidden,
+    char out[ROUTE_ALLOW_MAX]);
 
 #endif

@@ -880,11 +880,14 @@ def test_test_users_health(open_stack):
 
 
 def test_no_test_users_in_production(stack):
-    for method, path in (("GET", ""), ("POST", ""), ("POST", "/cleanup"),
-                         ("GET", "/health"),
-                         ("DELETE", f"/{uuid.uuid4()}"),
-                         ("POST", f"/{uuid.uuid4()}/token")):
-        refused(stack.call(method, "/api/test-users" + path), 404, "Not found")
+    """Not even by the methods that a path would have."""
+    for path in ("", "/cleanup", "/health", f"/{uuid.uuid4()}",
+                 f"/{uuid.uuid4()}/token"):
+        for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
+            answer = stack.call(method, "/api/test-users" + path,
+                                described=False)
+            refused(answer, 404, "Not found")
+            assert "Allow" not in answer.headers
 
 
 # -------------------------------------------------------------- configuration

@@ -74,14 +74,14 @@ every_row_finds_itself(void **state)
 			    (int)(hole - api_routes[i].path),
 			    api_routes[i].path, hole + 4);
 		assert_int_equal(
-		    route_find(api_routes[i].method, path, &found, &id),
+		    route_find(api_routes[i].method, path, 0, &found, &id),
 		    ROUTE_FOUND);
 		assert_ptr_equal(found, &api_routes[i]);
 		assert_int_equal(id, hole == NULL ? 0 : 42);
 		strcat(path, "/");
 		if (strcmp(path, "//") != 0)
-			assert_int_not_equal(
-			    route_find(api_routes[i].method, path, &found, &id),
+			assert_int_not_equal(route_find(api_routes[i].method,
+						 path, 0, &found, &id),
 			    ROUTE_FOUND);
 	}
 }
@@ -141,7 +141,7 @@ paths_match_exactly(void **state)
 		int64_t id;
 
 		assert_int_equal(
-		    route_find(cases[i].method, cases[i].path, &r, &id),
+		    route_find(cases[i].method, cases[i].path, 0, &r, &id),
 		    cases[i].found);
 		if (cases[i].found == ROUTE_FOUND)
 			assert_int_equal(id, cases[i].id);
@@ -156,12 +156,12 @@ allow_names_all_methods(void **state)
 	char allow[ROUTE_ALLOW_MAX];
 
 	(void)state;
-	route_allow("/api/tasks/3", allow);
+	route_allow("/api/tasks/3", 0, allow);
 	assert_string_equal(allow, "GET, HEAD, OPTIONS");
-	route_allow("/api/start-task", allow);
+	route_allow("/api/start-task", 0, allow);
 	assert_string_equal(allow, "POST, OPTIONS");
 	for (size_t i = 0; i < api_route_count; i++) {
-		route_allow(api_routes[i].path, allow);
+		route_allow(api_routes[i].path, 0, allow);
 		assert_true(strlen(allow) < ROUTE_ALLOW_MAX - 1);
 	}
 }
