@@ -99,15 +99,13 @@ project_input_new(struct project_input *in, const struct call *c, struct err *e)
 	return read_settings(in, c->body, e);
 }
 
-/* A name or an address that is there must say something. */
+/* A name that is there must say something; an address is read anyway. */
 static int
-check_present(struct json_object *body, const char *field, struct err *e)
+check_name(struct json_object *body, struct err *e)
 {
 	struct body_text text;
 
-	if (json_member_falsy(body, field))
-		return err_set(e, ERR_INVALID, REQUIRED);
-	if (body_string(body, field, &text, e) == -1)
+	if (body_string(body, "name", &text, e) == -1)
 		return -1;
 	body_strip(&text);
 	return text.len > 0 ? 0 : err_set(e, ERR_INVALID, REQUIRED);
@@ -117,14 +115,9 @@ static int
 change_text(struct project_input *in, const struct call *c, struct err *e)
 {
 	if (json_has(c->body, "name") &&
-	    (check_present(c->body, "name", e) == -1 ||
-		read_name(in, c->body, e) == -1))
+	    (check_name(c->body, e) == -1 || read_name(in, c->body, e) == -1))
 		return -1;
-	if (json_has(c->body, "repo_url") &&
-	    (check_present(c->body, "repo_url", e) == -1 ||
-		read_repo(in, c, e) == -1))
-		return -1;
-	return 0;
+	return json_has(c->body, "repo_url") ? read_repo(in, c, e) : 0;
 }
 
 int

@@ -247,9 +247,10 @@ def test_put_project_repo_url_not_understood(user):
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t\n", None])
-@pytest.mark.parametrize("field", ["name", "repo_url"])
-def test_put_project_blank(user, field, blank):
-    refused(put(user, made(user)["id"], {field: blank}), 400, REQUIRED)
+@pytest.mark.parametrize("field,text", [
+    ("name", REQUIRED), ("repo_url", "Invalid GitHub URL format: ")])
+def test_put_project_blank(user, field, text, blank):
+    refused(put(user, made(user)["id"], {field: blank}), 400, text)
 
 
 @pytest.mark.parametrize("field,wrong,text", [
