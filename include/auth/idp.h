@@ -27,12 +27,18 @@ struct idp {
 
 #define IDP_SUBJECT_MAX 255
 
+/* What a token says. */
+struct idp_claims {
+	char subject[IDP_SUBJECT_MAX + 1];
+	int64_t exp; /* seconds since 1970 */
+};
+
 /*
- * A token that is whole, the provider's, for us and in time: its sub. Else
+ * A token that is whole, the provider's, for us and in time fills *c. Else
  * ERR_UNKNOWN with a text for the client. *new_key is true when it failed for a
  * key that is not known: fetching the set again may help.
  */
-int idp_verify(char subject[IDP_SUBJECT_MAX + 1], const struct idp *idp,
+int idp_verify(struct idp_claims *c, const struct idp *idp,
     const struct jwt_text *token, bool *new_key, struct err *e) MUST_CHECK;
 
 #endif

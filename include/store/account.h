@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "db/db.h"
+#include "store/user.h"
 
 /*
  * account: what proves a user beside his password: API tokens, sessions of
@@ -28,7 +29,8 @@ struct api_token_shown {
 	int64_t id;
 	char user_id[37];
 	bool read_only;
-	bool first; /* it was never used before */
+	bool first;     /* it was never used before */
+	int64_t ends_s; /* when it expires, seconds since 1970; 0: never */
 };
 
 /*
@@ -62,11 +64,14 @@ int api_token_revoke(struct db *db, int64_t id, char user_id[37],
 
 /* A browser that has signed in. */
 int session_add(struct db *db, const uint8_t hash[32], const char *user_id,
-    int64_t life_s, struct err *e) MUST_CHECK;
+    int64_t life_s, const struct sign_in *s, struct err *e) MUST_CHECK;
 
-/* ERR_ABSENT: there is none, it is over or revoked, its user disabled. */
+/*
+ * ERR_ABSENT: there is none, it or what it comes from is over or revoked, its
+ * user disabled.
+ */
 int session_find(struct db *db, const uint8_t hash[32], char user_id[37],
-    struct err *e) MUST_CHECK;
+    struct sign_in *s, struct err *e) MUST_CHECK;
 
 /* Ends all of a user's sessions and refresh tokens. */
 int user_sign_out(struct db *db, const char *user_id, struct err *e) MUST_CHECK;
@@ -77,8 +82,10 @@ int user_sign_out(struct db *db, const char *user_id, struct err *e) MUST_CHECK;
 /* ERR_CONFLICT: the name is somebody's already. */
 int identity_link(struct db *db, const char *provider, const char *subject,
     const char *user_id, struct err *e) MUST_CHECK;
+
+/* Ends the user's sessions and refresh tokens too: they may come from it. */
 int identity_unlink(struct db *db, const char *provider, const char *subject,
-    struct err *e) MUST_CHECK;
+    const char *user_id, struct err *e) MUST_CHECK;
 
 /* The user, who may be disabled. ERR_ABSENT: nobody's name. */
 int identity_find(struct db *db, const char *provider, const char *subject,

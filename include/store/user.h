@@ -17,6 +17,21 @@ struct user_row {
 	bool can_sign_in; /* has a password */
 	char created_at[40];
 	char password_hash[129]; /* only by user_find_*; "" when none */
+	uint64_t epoch;          /* see struct sign_in; only by user_find_* */
+};
+
+/*
+ * What refresh tokens and sessions come from: somebody was proven to be this
+ * user. They all end when the user's epoch is raised (sign-out, a new password,
+ * disabling), when the API token behind them is revoked or expires, and at
+ * ends_s. Whoever proves reads the epoch first, so that nothing that is made
+ * afterwards outlives what happened meanwhile.
+ */
+struct sign_in {
+	uint8_t family[16]; /* random; the same in all that come from it */
+	uint64_t epoch;
+	int64_t api_token_id; /* 0: no API token */
+	int64_t ends_s;       /* seconds since 1970; 0: no end of its own */
 };
 
 /*
@@ -24,6 +39,7 @@ struct user_row {
  * compared in lower case. id is a UUID. ERR_CONFLICT: the address or id is
  * taken.
  */
+/* By an administrator: his word for the address is taken. */
 int user_add(struct db *db, const char *id, const char *email,
     const char *full_name, const char *password_hash, struct err *e) MUST_CHECK;
 
@@ -54,6 +70,23 @@ int user_check(struct db *db, const char *id, struct err *e) MUST_CHECK;
 int user_set_password(struct db *db, const char *id, const char *hash,
     struct err *e) MUST_CHECK;
 
+/*
+ * Replaces a password's hash by one of the same password, unless it has been
+ * changed meanwhile; nothing is revoked.
+ */
+int user_rehash(struct db *db, const char *id, const char *old_hash,
+    const char *new_hash, struct err *e) MUST_CHECK;
+
+/* An administrator says that the address is this user's. ERR_ABSENT. */
+int user_confirm(struct db *db, const char *id, struct err *e) MUST_CHECK;
+
+/*
+ * An address as it is compared: in lower case, by the database's own rules, cut
+ * to size bytes.
+ */
+int user_email_folded(struct db *db, const char *email, char *out, size_t size,
+    struct err *e) MUST_CHECK;
+
 /* Disables (and revokes refresh tokens and sessions) or enables again. */
 int user_set_disabled(struct db *db, const char *id, bool disabled,
     struct err *e) MUST_CHECK;
@@ -72,15 +105,18 @@ int user_list(struct db *db, user_row_fn *fn, void *ctx,
 
 /* Refresh tokens are known by the SHA-256 of their jti. */
 int refresh_token_add(struct db *db, const uint8_t jti_hash[32],
-    const char *user_id, int64_t life_s, struct err *e) MUST_CHECK;
+    const char *user_id, int64_t life_s, const struct sign_in *s,
+    struct err *e) MUST_CHECK;
 
 /*
- * 0 when the token is on record, its user's, and not revoked. ERR_UNKNOWN with
- * "Token has been revoked" (also when it is not on record) or "User not found"
- * (gone or disabled).
+ * 0, and *s, when the token is on record, its user's, and neither it nor what
+ * it comes from is revoked or over. ERR_UNKNOWN with "Token has been revoked"
+ * (also when it is not on record) or "User not found" (gone or disabled).
  */
 int refresh_token_check(struct db *db, const uint8_t jti_hash[32],
-    const char *user_id, struct err *e) MUST_CHECK;
+    const char *user_id, struct sign_in *s, struct err *e) MUST_CHECK;
+
+/* Revokes it with all that come from the same sign-in. */
 int refresh_token_revoke(struct db *db, const uint8_t jti_hash[32],
     struct err *e) MUST_CHECK;
 

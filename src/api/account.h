@@ -65,9 +65,10 @@ int password_seat(struct call *c, int *seat, struct err *e) MUST_CHECK;
 
 /*
  * Proves by any of AUTH_WAYS but the password that the client is the asked
- * user, and sets c->user_id (contract 2.3, D9).
+ * user; sets c->user_id, c->sign_in and *u (contract 2.3, D9).
  */
-int proof_check(struct call *c, const char *asked, struct err *e) MUST_CHECK;
+int proof_check(struct call *c, const char *asked, struct user_row *u,
+    struct err *e) MUST_CHECK;
 
 /* who.c: likewise by an API token, which lies in token. */
 int who_has_api_token(struct call *c, const struct jwt_text *token,
@@ -81,9 +82,12 @@ int cookie_give(struct call *c, struct err *e) MUST_CHECK;
 /* Takes it away again. */
 void cookie_take(struct call *c);
 
-/* The user whose session the request's cookie is. 1; 0: none; -1: *e. */
+/*
+ * The user whose session the request's cookie is, and the sign-in that it comes
+ * from. 1; 0: none; -1: *e.
+ */
 int cookie_user(const struct call *c, char user_id[UUID_TEXT],
-    struct err *e) MUST_CHECK;
+    struct sign_in *s, struct err *e) MUST_CHECK;
 
 /* -------------------------------------------------------------- issue.c */
 
@@ -91,20 +95,33 @@ struct tokens {
 	struct buf access;
 	struct buf refresh; /* empty when it was not asked for */
 	int64_t expires_at; /* of the access token */
+	int64_t life_s;     /* of the access token */
 };
 
 /* clang-format off */
-#define TOKENS_EMPTY { BUF(JWT_TOKEN_MAX), BUF(JWT_TOKEN_MAX), 0 }
+#define TOKENS_EMPTY { BUF(JWT_TOKEN_MAX), BUF(JWT_TOKEN_MAX), 0, 0 }
 /* clang-format on */
 
-int64_t access_life_s(const struct call *c);
+/* Begins a new sign-in of a user of this epoch. */
+void sign_in_begin(struct call *c, uint64_t epoch);
 
-/* Issues them to c->user_id; tokens_wipe() in any case. email may be NULL. */
+/*
+ * What is left of life_s seconds for something that comes from c->sign_in: no
+ * longer than that itself. ERR_UNKNOWN: it is over.
+ */
+int sign_in_life(const struct call *c, int64_t *life_s,
+    struct err *e) MUST_CHECK;
+
+/*
+ * Issues them to c->user_id by c->sign_in; tokens_wipe() in any case. email may
+ * be NULL.
+ */
 int tokens_issue(struct call *c, const char *email, bool with_refresh,
     struct tokens *t, struct err *e) MUST_CHECK;
 void tokens_wipe(struct tokens *t);
 
-/* A good refresh token that was not revoked, and whose it is. */
+/* A good refresh token that was not revoked, and whose it is; sets c->sign_in.
+ */
 int refresh_prove(struct call *c, const struct body_text *token,
     struct jwt_claims *claims, struct err *e) MUST_CHECK;
 

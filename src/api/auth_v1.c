@@ -51,7 +51,7 @@ answer_session(struct call *c, const struct user_row *u,
 	json_open(&j);
 	json_name_string(&j, "access_token", t.access.data, t.access.len);
 	json_name_text(&j, "token_type", "bearer");
-	json_name_int(&j, "expires_in", access_life_s(c));
+	json_name_int(&j, "expires_in", t.life_s);
 	json_name_int(&j, "expires_at", t.expires_at);
 	json_name_string(&j, "refresh_token",
 	    refresh != NULL ? refresh->s : t.refresh.data,
@@ -94,6 +94,7 @@ begin_session(struct call *c, const struct user_row *u, const char *kind,
     struct err *e)
 {
 	memcpy(c->user_id, u->id, sizeof(c->user_id));
+	sign_in_begin(c, u->epoch);
 	if (cookie_give(c, e) == -1 || answer_session(c, u, NULL, e) == -1)
 		return -1;
 	call_note(c, kind, c->user_id, "password");
@@ -138,6 +139,7 @@ by_refresh_token(struct call *c, struct err *e)
 	char in_cookie[UUID_TEXT] = "";
 	struct jwt_claims claims;
 	struct body_text token;
+	struct sign_in other;
 	struct user_row user;
 
 	if (body_string(c->body, "refresh_token", &token, e) == -1)
@@ -148,7 +150,7 @@ by_refresh_token(struct call *c, struct err *e)
 		    : answer_auth_error(c, 400, "refresh_token_not_found",
 			  e->text);
 	if (user_find_by_id(c->api->db, claims.user_id, &user, e) == -1 ||
-	    cookie_user(c, in_cookie, e) == -1)
+	    cookie_user(c, in_cookie, &other, e) == -1)
 		return -1;
 	memcpy(c->user_id, user.id, sizeof(c->user_id));
 	/* A browser that lost its cookie gets one; the old one is renewed. */
@@ -321,7 +323,8 @@ auth_logout_post(struct call *c, struct err *e)
 
 		if (e->kind != ERR_UNKNOWN)
 			return -1;
-		if ((got = cookie_user(c, c->user_id, &none)) != 1) {
+		if ((got = cookie_user(c, c->user_id, &c->sign_in, &none)) !=
+		    1) {
 			c->user_id[0] = '\0';
 			if (got == -1)
 				*e = none;

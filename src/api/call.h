@@ -12,6 +12,7 @@
 #include "db/db.h"
 #include "http/http.h"
 #include "store/poke.h"
+#include "store/user.h"
 #include "util/encode.h"
 #include "util/json.h"
 
@@ -49,6 +50,7 @@ struct call {
 	const struct route *route; /* NULL: no such path or method */
 	int64_t id;                /* of the path's <id> */
 	char user_id[UUID_TEXT];   /* "" before the token was good */
+	struct sign_in sign_in;    /* that tokens and sessions come from */
 	struct json_object *body;  /* NULL: none, or one that says nothing */
 };
 

@@ -37,7 +37,8 @@ find(const char *cookies, size_t *len)
 }
 
 int
-cookie_user(const struct call *c, char user_id[UUID_TEXT], struct err *e)
+cookie_user(const struct call *c, char user_id[UUID_TEXT], struct sign_in *s,
+    struct err *e)
 {
 	uint8_t hash[SHA256_BYTES];
 	const char *value;
@@ -48,7 +49,7 @@ cookie_user(const struct call *c, char user_id[UUID_TEXT], struct err *e)
 	value = find(c->rq->cookie, &len);
 	if (value == NULL || !session_id_hash(hash, value, len))
 		return 0;
-	if (session_find(c->api->db, hash, user_id, e) == 0)
+	if (session_find(c->api->db, hash, user_id, s, e) == 0)
 		return 1;
 	return e->kind == ERR_ABSENT ? 0 : -1;
 }
@@ -56,7 +57,7 @@ cookie_user(const struct call *c, char user_id[UUID_TEXT], struct err *e)
 int
 cookie_give(struct call *c, struct err *e)
 {
-	const int64_t life_s = c->api->cfg->jwt_refresh_days * DAY_S;
+	int64_t life_s = c->api->cfg->jwt_refresh_days * DAY_S;
 	uint8_t hash[SHA256_BYTES];
 	char id[SESSION_ID_TEXT], line[128];
 	int rc = -1;
@@ -64,7 +65,9 @@ cookie_give(struct call *c, struct err *e)
 	if (!call_way(c, WAY_SESSION))
 		return 0;
 	session_id_make(id, hash);
-	if (session_add(c->api->db, hash, c->user_id, life_s, e) == -1)
+	if (sign_in_life(c, &life_s, e) == -1 ||
+	    session_add(c->api->db, hash, c->user_id, life_s, &c->sign_in, e) ==
+		-1)
 		goto out;
 	snprintf(line, sizeof(line), NAME "=%s; Max-Age=%lld" ATTRIBUTES, id,
 	    (long long)life_s);

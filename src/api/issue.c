@@ -2,14 +2,33 @@
 
 #include "api/account.h"
 #include "config/config.h"
+#include "util/clock.h"
 
 #define MINUTE_S 60LL
 #define DAY_S (24 * 60 * MINUTE_S)
 
-int64_t
-access_life_s(const struct call *c)
+#define US_PER_S 1000000
+
+void
+sign_in_begin(struct call *c, uint64_t epoch)
 {
-	return c->api->cfg->jwt_access_minutes * MINUTE_S;
+	memset(&c->sign_in, 0, sizeof(c->sign_in));
+	random_fill(c->sign_in.family, sizeof(c->sign_in.family));
+	c->sign_in.epoch = epoch;
+}
+
+int
+sign_in_life(const struct call *c, int64_t *life_s, struct err *e)
+{
+	int64_t left_s = c->sign_in.ends_s - clock_wall_us() / US_PER_S;
+
+	if (c->sign_in.ends_s == 0)
+		return 0;
+	if (left_s < 1)
+		return err_set(e, ERR_UNKNOWN, "Token has expired");
+	if (left_s < *life_s)
+		*life_s = left_s;
+	return 0;
 }
 
 static int
@@ -18,8 +37,10 @@ issue(struct call *c, struct jwt_claims *claims, struct buf *token,
 {
 	int64_t life_s = claims->type == JWT_REFRESH
 	    ? c->api->cfg->jwt_refresh_days * DAY_S
-	    : access_life_s(c);
+	    : c->api->cfg->jwt_access_minutes * MINUTE_S;
 
+	if (sign_in_life(c, &life_s, e) == -1)
+		return -1;
 	memcpy(claims->user_id, c->user_id, sizeof(claims->user_id));
 	if (jwt_issue(token, claims, &c->api->jwt, life_s, e) == -1)
 		return -1;
@@ -39,7 +60,7 @@ issue_refresh(struct call *c, struct buf *token, struct err *e)
 		return -1;
 	sha256(jti_hash, claims.jti, strlen(claims.jti));
 	return refresh_token_add(c->api->db, jti_hash, c->user_id,
-	    claims.exp - claims.iat, e);
+	    claims.exp - claims.iat, &c->sign_in, e);
 }
 
 int
@@ -51,6 +72,7 @@ tokens_issue(struct call *c, const char *email, bool with_refresh,
 	if (issue(c, &claims, &t->access, e) == -1)
 		return -1;
 	t->expires_at = claims.exp;
+	t->life_s = claims.exp - claims.iat;
 	return with_refresh ? issue_refresh(c, &t->refresh, e) : 0;
 }
 
@@ -72,5 +94,6 @@ refresh_prove(struct call *c, const struct body_text *token,
 	if (jwt_verify(claims, &want, &text, e) == -1)
 		return -1;
 	sha256(jti_hash, claims->jti, strlen(claims->jti));
-	return refresh_token_check(c->api->db, jti_hash, claims->user_id, e);
+	return refresh_token_check(c->api->db, jti_hash, claims->user_id,
+	    &c->sign_in, e);
 }

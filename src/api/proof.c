@@ -25,7 +25,7 @@ static int
 by_session(struct call *c, const char *asked, struct err *e)
 {
 	(void)asked;
-	return cookie_user(c, c->user_id, e);
+	return cookie_user(c, c->user_id, &c->sign_in, e);
 }
 
 static bool
@@ -107,10 +107,25 @@ within_limit(struct call *c, struct err *e)
 	return 1;
 }
 
-/* Is the proven user the asked one, and still there? */
 static int
-compare(struct call *c, const char *asked, const char *way, struct err *e)
+user_enabled(struct call *c, struct user_row *u, struct err *e)
 {
+	if (user_find_by_id(c->api->db, c->user_id, u, e) == -1)
+		return e->kind == ERR_ABSENT
+		    ? err_set(e, ERR_UNKNOWN, "User not found")
+		    : -1;
+	return u->disabled ? err_set(e, ERR_UNKNOWN, "User not found") : 0;
+}
+
+/*
+ * Is the proven user the asked one, and still there? A session is a sign-in
+ * already; by all other proofs one begins.
+ */
+static int
+compare(struct call *c, const char *asked, size_t way, struct user_row *u,
+    struct err *e)
+{
+	const struct sign_in proven = c->sign_in;
 	char id[UUID_TEXT];
 
 	if (!uuid_read(id, asked) || strcmp(id, c->user_id) != 0) {
@@ -120,16 +135,22 @@ compare(struct call *c, const char *asked, const char *way, struct err *e)
 		return err_set(e, ERR_DENIED,
 		    "user_id does not match the signed-in user");
 	}
-	if (user_check(c->api->db, c->user_id, e) == -1) {
+	if (user_enabled(c, u, e) == -1) {
 		c->user_id[0] = '\0';
 		return -1;
 	}
-	call_note(c, "sign-in", c->user_id, way);
+	if (ways[way].way != WAY_SESSION) {
+		sign_in_begin(c, u->epoch);
+		c->sign_in.api_token_id = proven.api_token_id;
+		c->sign_in.ends_s = proven.ends_s;
+	}
+	call_note(c, "sign-in", c->user_id, ways[way].name);
 	return within_limit(c, e);
 }
 
 int
-proof_check(struct call *c, const char *asked, struct err *e)
+proof_check(struct call *c, const char *asked, struct user_row *u,
+    struct err *e)
 {
 	for (size_t i = 0; i < WAYS_N; i++) {
 		int got;
@@ -139,7 +160,7 @@ proof_check(struct call *c, const char *asked, struct err *e)
 		if ((got = ways[i].prove(c, asked, e)) == -1)
 			return -1;
 		if (got == 1)
-			return compare(c, asked, ways[i].name, e);
+			return compare(c, asked, i, u, e);
 	}
 	c->user_id[0] = '\0';
 	return err_set(e, ERR_UNKNOWN, "Authentication required");

@@ -152,14 +152,15 @@ int
 provider_user(struct call *c, const struct jwt_text *token, struct err *e)
 {
 	struct provider *p = c->api->provider;
-	char subject[IDP_SUBJECT_MAX + 1];
+	struct idp_claims claims;
 	bool new_key;
 
 	look(p);
-	if (idp_verify(subject, &p->idp, token, &new_key, e) == -1) {
+	if (idp_verify(&claims, &p->idp, token, &new_key, e) == -1) {
 		if (new_key)
 			ask_for_keys(p);
 		return -1;
 	}
-	return find_user(c, subject, e);
+	c->sign_in.ends_s = claims.exp;
+	return find_user(c, claims.subject, e);
 }

@@ -21,7 +21,7 @@ answer_tokens(struct call *c, const char *email, bool with_refresh,
 	if (with_refresh)
 		json_name_string(&j, "refresh_token", t.refresh.data,
 		    t.refresh.len);
-	json_name_int(&j, "expires_in", access_life_s(c));
+	json_name_int(&j, "expires_in", t.life_s);
 	json_close(&j);
 	rc = 0;
 out:
@@ -55,6 +55,7 @@ by_password(struct call *c, const struct credentials *in, struct err *e)
 	if (rc != 0)
 		return rc == 1 ? 0 : -1;
 	memcpy(c->user_id, user.id, sizeof(c->user_id));
+	sign_in_begin(c, user.epoch);
 	call_note(c, "sign-in", c->user_id, "password");
 	return answer_tokens(c, user.email, true, e);
 }
@@ -71,10 +72,8 @@ session_token(struct call *c, struct err *e)
 		return -1;
 	if (in.password.len > 0 && call_way(c, WAY_PASSWORD))
 		return by_password(c, &in, e);
-	if ((rc = proof_check(c, in.user_id.s, e)) != 0)
+	if ((rc = proof_check(c, in.user_id.s, &user, e)) != 0)
 		return rc == 1 ? 0 : -1;
-	if (user_find_by_id(c->api->db, c->user_id, &user, e) == -1)
-		return -1;
 	return answer_tokens(c, user.email, true, e);
 }
 

@@ -128,9 +128,13 @@ put_tokens(struct call *c, struct json_out *j, const char *user_id,
     const char *email, struct err *e)
 {
 	struct tokens t = TOKENS_EMPTY;
+	struct user_row row;
 	int rc = -1;
 
+	if (user_find_by_id(c->api->db, user_id, &row, e) == -1)
+		goto out;
 	memcpy(c->user_id, user_id, sizeof(c->user_id));
+	sign_in_begin(c, row.epoch);
 	if (tokens_issue(c, email, true, &t, e) == -1)
 		goto out;
 	json_name(j, "tokens");

@@ -27,6 +27,8 @@ who_has_api_token(struct call *c, const struct jwt_text *token, struct err *e)
 	if (api_token_use(c->api->db, hash, &shown, e) == -1)
 		return -1;
 	memcpy(c->user_id, shown.user_id, sizeof(c->user_id));
+	c->sign_in.api_token_id = shown.id;
+	c->sign_in.ends_s = shown.ends_s;
 	if (shown.first)
 		call_note(c, "token-first-use", shown.user_id, "API token");
 	if (shown.read_only && !only_reads(c->rq->method))

@@ -85,7 +85,7 @@ audience_fits(struct json_object *payload, const char *audience)
 }
 
 static int
-read_claims(char subject[IDP_SUBJECT_MAX + 1], struct json_object *payload,
+read_claims(struct idp_claims *c, struct json_object *payload,
     const struct idp *idp, struct err *e)
 {
 	const struct jwt_rule rule = {
@@ -107,7 +107,8 @@ read_claims(char subject[IDP_SUBJECT_MAX + 1], struct json_object *payload,
 	if (json_get_string(payload, "sub", &s, &len) != JSON_FOUND ||
 	    len == 0 || len > IDP_SUBJECT_MAX)
 		return err_set(e, ERR_UNKNOWN, "Invalid subject");
-	memcpy(subject, s, len + 1);
+	memcpy(c->subject, s, len + 1);
+	c->exp = times.exp;
 	return 0;
 }
 
@@ -124,7 +125,7 @@ insist(const struct idp *idp, struct err *e)
 }
 
 int
-idp_verify(char subject[IDP_SUBJECT_MAX + 1], const struct idp *idp,
+idp_verify(struct idp_claims *c, const struct idp *idp,
     const struct jwt_text *token, bool *new_key, struct err *e)
 {
 	struct jwt_signer signer = { 0 };
@@ -141,7 +142,7 @@ idp_verify(char subject[IDP_SUBJECT_MAX + 1], const struct idp *idp,
 		goto out;
 	}
 	if (jwt_check_signature(token, &signer, e) != 0 ||
-	    read_claims(subject, parts.payload, idp, e) != 0)
+	    read_claims(c, parts.payload, idp, e) != 0)
 		goto out;
 	rc = 0;
 out:

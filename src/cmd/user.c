@@ -237,7 +237,7 @@ user_cmd_unlink(struct admin *a, const struct user_args *args, struct err *e)
 		return -1;
 	if (strcmp(owner, u.id) != 0)
 		return err_set(e, ERR_ABSENT, "%s is somebody else's", subject);
-	if (identity_unlink(a->db, provider, subject, e) == -1 ||
+	if (identity_unlink(a->db, provider, subject, u.id, e) == -1 ||
 	    admin_audit(a, "unlink", u.id, subject, e) == -1)
 		return -1;
 	print_user(args, u.id, u.email, NULL);

@@ -51,7 +51,8 @@ look_up(struct db *db, const uint8_t hash[HASH_BYTES],
 		" COALESCE(t.expires_at <= UTC_TIMESTAMP(6), 0),"
 		" u.disabled_at IS NOT NULL,"
 		" COALESCE(t.last_used_at <"
-		"  UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE, 1)"
+		"  UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE, 1),"
+		" COALESCE(TIMESTAMPDIFF(SECOND, '1970-01-01', t.expires_at), 0)"
 		" FROM api_tokens t JOIN users u ON u.id = t.user_id"
 		" WHERE t.token_hash = ?",
 		DB_ARGS(args), &rows, e) == -1)
@@ -66,6 +67,7 @@ look_up(struct db *db, const uint8_t hash[HASH_BYTES],
 		v->expired = db_col_int(rows, 5) != 0;
 		v->disabled = db_col_int(rows, 6) != 0;
 		v->to_note = db_col_int(rows, 7) != 0;
+		t->ends_s = db_col_int(rows, 8);
 	}
 	db_rows_end(rows);
 	if (got == 0)

@@ -1,6 +1,7 @@
-#include "store/account.h"
-
 #include <stdio.h>
+
+#include "store/account.h"
+#include "store/sign_in.h"
 
 int
 identity_link(struct db *db, const char *provider, const char *subject,
@@ -23,21 +24,39 @@ identity_link(struct db *db, const char *provider, const char *subject,
 	    subject, owner);
 }
 
-int
-identity_unlink(struct db *db, const char *provider, const char *subject,
-    struct err *e)
+struct unlinking {
+	const char *provider;
+	const char *subject;
+	const char *user_id;
+};
+
+static int
+unlink_body(struct db *db, void *ctx, struct err *e)
 {
-	const struct db_arg args[] = { db_arg_text(provider),
-		db_arg_text(subject) };
+	const struct unlinking *u = ctx;
+	const struct db_arg args[] = { db_arg_text(u->provider),
+		db_arg_text(u->subject), db_arg_text(u->user_id) };
 	struct db_done done;
 
 	if (db_exec(db,
-		"DELETE FROM identities WHERE provider = ? AND subject = ?",
+		"DELETE FROM identities WHERE provider = ? AND subject = ?"
+		" AND user_id = ?",
 		DB_ARGS(args), &done, e) == -1)
 		return -1;
-	return done.matched == 1
-	    ? 0
-	    : err_set(e, ERR_ABSENT, "%s is linked to nobody", subject);
+	if (done.matched != 1)
+		return err_set(e, ERR_ABSENT, "%s is not linked to the user",
+		    u->subject);
+	return sign_in_end_all(db, u->user_id, e);
+}
+
+int
+identity_unlink(struct db *db, const char *provider, const char *subject,
+    const char *user_id, struct err *e)
+{
+	struct unlinking u = { provider, subject, user_id };
+	const struct db_tx tx = { .body = unlink_body, .ctx = &u };
+
+	return db_run(db, &tx, e);
 }
 
 int

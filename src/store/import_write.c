@@ -20,9 +20,9 @@ write_user(struct db *db, struct import_item *it, struct err *e)
 	return db_exec(db,
 	    "INSERT INTO users (id, email, full_name, avatar_url,"
 	    " github_username, preferences, created_at, updated_at,"
-	    " is_test_user, expires_at) VALUES (?, ?, ?, ?, ?,"
+	    " is_test_user, expires_at, email_checked) VALUES (?, ?, ?, ?, ?,"
 	    " COALESCE(?, '{}'), COALESCE(?, UTC_TIMESTAMP(6)),"
-	    " COALESCE(?, UTC_TIMESTAMP(6)), ?, ?)",
+	    " COALESCE(?, UTC_TIMESTAMP(6)), ?, ?, 1)",
 	    DB_ARGS(args), NULL, e);
 }
 

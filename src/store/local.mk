@@ -24,6 +24,8 @@ libstore_a_SOURCES = \
 	src/store/refresh_token.c \
 	src/store/remove.c \
 	src/store/session.c \
+	src/store/sign_in.c \
+	src/store/sign_in.h \
 	src/store/state.c \
 	src/store/task_cancel.c \
 	src/store/task_chat.c \

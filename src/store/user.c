@@ -3,11 +3,12 @@
 #include <stdio.h>
 
 #include "store/account.h"
+#include "store/sign_in.h"
 #include "util/clock.h"
 
 #define USER_COLUMNS                                                       \
 	"u.id, u.email, u.disabled_at IS NOT NULL, c.user_id IS NOT NULL," \
-	" u.created_at, c.password_hash"
+	" u.created_at, c.password_hash, u.sign_in_epoch"
 
 struct adding {
 	const char *id;
@@ -15,9 +16,10 @@ struct adding {
 	const char *full_name;
 	const char *hash;
 	bool invited; /* only with an invitation */
+	bool checked; /* the address is known to be his */
 };
 
-/* A user's password or standing changes; refresh tokens and sessions go. */
+/* A user's password or standing changes; what he has signed in to ends. */
 struct changing {
 	const char *id;
 	const char *hash;
@@ -63,12 +65,14 @@ add_body(struct db *db, void *ctx, struct err *e)
 {
 	const struct adding *a = ctx;
 	const struct db_arg args[] = { db_arg_text(a->id),
-		db_arg_text(a->email), db_arg_text(a->full_name) };
+		db_arg_text(a->email), db_arg_text(a->full_name),
+		db_arg_int(a->checked) };
 
 	if (a->invited && use_invitation(db, a->email, e) == -1)
 		return -1;
 	if (db_exec(db,
-		"INSERT INTO users (id, email, full_name) VALUES (?, ?, ?)",
+		"INSERT INTO users (id, email, full_name, email_checked)"
+		" VALUES (?, ?, ?, ?)",
 		DB_ARGS(args), NULL, e) == -1)
 		return -1;
 	return insert_credentials(db, a, e);
@@ -113,7 +117,7 @@ int
 user_add(struct db *db, const char *id, const char *email,
     const char *full_name, const char *password_hash, struct err *e)
 {
-	struct adding a = { id, email, full_name, password_hash, false };
+	struct adding a = { id, email, full_name, password_hash, false, true };
 
 	return add(db, &a, e);
 }
@@ -122,7 +126,7 @@ int
 user_sign_up(struct db *db, const char *id, const char *email,
     const char *password_hash, bool invited, struct err *e)
 {
-	struct adding a = { id, email, NULL, password_hash, invited };
+	struct adding a = { id, email, NULL, password_hash, invited, false };
 
 	return add(db, &a, e);
 }
@@ -141,6 +145,7 @@ fill(struct user_row *u, struct db_rows *rows)
 	clock_text_of_db(u->created_at, created, len);
 	(void)snprintf(u->password_hash, sizeof(u->password_hash), "%s",
 	    db_col_text(rows, 5));
+	u->epoch = db_col_uint(rows, 6);
 }
 
 static int
@@ -216,29 +221,13 @@ user_check(struct db *db, const char *id, struct err *e)
 	return enabled ? 0 : err_set(e, ERR_UNKNOWN, "User not found");
 }
 
-static int
-revoke_all(struct db *db, const char *id, struct err *e)
-{
-	const struct db_arg args[] = { db_arg_text(id) };
-
-	if (db_exec(db,
-		"UPDATE refresh_tokens SET revoked_at = UTC_TIMESTAMP(6)"
-		" WHERE user_id = ? AND revoked_at IS NULL",
-		DB_ARGS(args), NULL, e) == -1)
-		return -1;
-	return db_exec(db,
-	    "UPDATE sessions SET revoked_at = UTC_TIMESTAMP(6)"
-	    " WHERE user_id = ? AND revoked_at IS NULL",
-	    DB_ARGS(args), NULL, e);
-}
-
-/* Both or neither; a second time changes nothing more. */
+/* Done twice after a lost answer, it says the same. */
 static int
 sign_out_body(struct db *db, void *ctx, struct err *e)
 {
 	const struct changing *c = ctx;
 
-	return revoke_all(db, c->id, e);
+	return sign_in_end_all(db, c->id, e);
 }
 
 int
@@ -283,7 +272,7 @@ password_body(struct db *db, void *ctx, struct err *e)
 		return -1;
 	if (done.matched == 0 && insert_password(db, c, e) == -1)
 		return -1;
-	return revoke_all(db, c->id, e);
+	return sign_in_end_all(db, c->id, e);
 }
 
 int
@@ -294,6 +283,49 @@ user_set_password(struct db *db, const char *id, const char *hash,
 	const struct db_tx tx = { .body = password_body, .ctx = &c };
 
 	return db_run(db, &tx, e);
+}
+
+int
+user_rehash(struct db *db, const char *id, const char *old_hash,
+    const char *new_hash, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_text(new_hash), db_arg_text(id),
+		db_arg_text(old_hash) };
+
+	return db_exec_again(db,
+	    "UPDATE user_credentials SET password_hash = ?"
+	    " WHERE user_id = ? AND password_hash = ?",
+	    DB_ARGS(args), NULL, e);
+}
+
+int
+user_confirm(struct db *db, const char *id, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_text(id) };
+	struct db_done done;
+
+	if (db_exec_again(db,
+		"UPDATE users SET email_checked = 1"
+		" WHERE id = ? AND email IS NOT NULL",
+		DB_ARGS(args), &done, e) == -1)
+		return -1;
+	return done.matched == 1 ? 0 : not_found(e);
+}
+
+int
+user_email_folded(struct db *db, const char *email, char *out, size_t size,
+    struct err *e)
+{
+	const struct db_arg args[] = { db_arg_text(email) };
+	struct db_rows *rows;
+	int got;
+
+	if (db_query(db, "SELECT LOWER(?)", DB_ARGS(args), &rows, e) == -1)
+		return -1;
+	if ((got = db_next(rows, e)) == 1)
+		(void)snprintf(out, size, "%s", db_col_text(rows, 0));
+	db_rows_end(rows);
+	return got == 1 ? 0 : -1;
 }
 
 static int
@@ -312,7 +344,7 @@ disabled_body(struct db *db, void *ctx, struct err *e)
 		return -1;
 	if (done.matched == 0)
 		return not_found(e);
-	return c->disabled ? revoke_all(db, c->id, e) : 0;
+	return c->disabled ? sign_in_end_all(db, c->id, e) : 0;
 }
 
 int
@@ -333,7 +365,7 @@ user_list(struct db *db, user_row_fn *fn, void *ctx, struct err *e)
 
 	if (db_query(db,
 		"SELECT u.id, u.email, u.disabled_at IS NOT NULL,"
-		" c.user_id IS NOT NULL, u.created_at, ''"
+		" c.user_id IS NOT NULL, u.created_at, '', u.sign_in_epoch"
 		" FROM users u LEFT JOIN user_credentials c"
 		" ON c.user_id = u.id ORDER BY u.created_at, u.id",
 		DB_NO_ARGS, &rows, e) == -1)

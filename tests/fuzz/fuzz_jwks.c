@@ -56,11 +56,11 @@ check_token(const struct jwks *set, const char *text, size_t len)
 		.keys = set,
 		.leeway_s = 10 };
 	const struct jwt_text token = { text, len };
-	char subject[IDP_SUBJECT_MAX + 1];
+	struct idp_claims claims;
 	struct err e = { 0 };
 	bool new_key;
 
-	if (idp_verify(subject, &idp, &token, &new_key, &e) == 0)
+	if (idp_verify(&claims, &idp, &token, &new_key, &e) == 0)
 		abort();
 	check_error(&e);
 }

@@ -475,6 +475,79 @@ def test_token_command_refuses(stack, member, argv):
         stack.taskmill("token", *argv)
 
 
+# ------------------------------------- what was bought falls with its proof
+
+def refreshes(stack, body):
+    """Whether both ways take a refresh token: the statuses."""
+    token = {"refresh_token": body["refresh_token"]}
+    return (stack.post("/api/auth/refresh", token).status_code,
+            grant(stack, "refresh_token", token).status_code)
+
+
+def cookie_by_refresh(stack, body):
+    return cookie_of(grant(stack, "refresh_token",
+                           {"refresh_token": body["refresh_token"]}))
+
+
+@pytest.mark.parametrize("end", [
+    lambda s, made: s.taskmill("token", "revoke", made["id"]),
+    lambda s, made: s.sql("UPDATE api_tokens SET expires_at ="
+                          " UTC_TIMESTAMP(6) WHERE id = %s", made["id"])],
+    ids=["revoked", "expired"])
+def test_what_an_api_token_bought_falls_with_it(stack, member, end):
+    made = api_token(stack, member)
+    body = works(stack, ask(stack, member, token=made["token"]), member)
+    cookies = cookie_by_refresh(stack, body)
+    works(stack, ask(stack, member, cookies=cookies), member)
+    assert refreshes(stack, body) == (200, 200)
+    end(stack, made)
+    assert refreshes(stack, body) == (401, 400)
+    refused(ask(stack, member, cookies=cookies), 401, NO_PROOF)
+
+
+def test_what_a_short_lived_proof_bought_is_as_short_lived(stack, member):
+    made = api_token(stack, member, "--expires", 1)
+    body = works(stack, ask(stack, member, token=made["token"]), member)
+    life = jwt.decode(body["refresh_token"], apikit.SECRET, ["HS256"])
+    assert life["exp"] - life["iat"] <= 86400
+    body = works(stack, ask(stack, member, token=idp_token(
+        sub=member.id, exp=int(time.time()) + 200)), member)
+    assert 1 <= body["expires_in"] <= 200
+    for name in ("access_token", "refresh_token"):
+        claims = jwt.decode(body[name], apikit.SECRET, ["HS256"])
+        assert claims["exp"] - time.time() <= 201
+    # Neither a cookie nor a fresh token is a way around it.
+    again = grant(stack, "refresh_token",
+                  {"refresh_token": body["refresh_token"]})
+    assert 1 <= again.json()["expires_in"] <= 200
+    assert int(re.search(r"Max-Age=(\d+)",
+                         again.headers["Set-Cookie"]).group(1)) <= 200
+    stack.sql("UPDATE refresh_tokens SET ends_at = UTC_TIMESTAMP()"
+              " WHERE user_id = %s", member.id)
+    assert refreshes(stack, body) == (401, 400)
+
+
+def test_what_a_link_bought_falls_with_it(stack, member):
+    subject = f"auth0|{uuid.uuid4()}"
+    stack.taskmill("user", "link", "--subject", subject, member.id)
+    body = works(stack, ask(stack, member, token=idp_token(sub=subject)),
+                 member)
+    stack.taskmill("user", "unlink", "--subject", subject, member.id)
+    assert refreshes(stack, body) == (401, 400)
+
+
+def test_a_refresh_token_is_revoked_with_all_that_came_of_it(stack, member):
+    first, other = (sign_in(stack, member) for _ in range(2))
+    child = works(stack, ask(stack, member, cookies=cookie_of(first)), member)
+    stack.taskmill("token", "revoke", "--refresh",
+                   input=child["refresh_token"] + "\n")
+    for body in (first.json(), child):
+        assert refreshes(stack, body) == (401, 400)
+    refused(ask(stack, member, cookies=cookie_of(first)), 401, NO_PROOF)
+    assert refreshes(stack, other.json()) == (200, 200)
+    works(stack, ask(stack, member, cookies=cookie_of(other)), member)
+
+
 # -------------------------------------------------------- identity providers
 
 def idp_token(secret=IDP_SECRET, algorithm="HS256", headers=None, **changes):

@@ -49,12 +49,13 @@ static int
 verify(const struct idp *idp, struct err *e, bool *new_key)
 {
 	const struct jwt_text text = { token.data, token.len };
-	char subject[IDP_SUBJECT_MAX + 1] = "";
+	struct idp_claims claims = { 0 };
 
 	*e = (struct err){ 0 };
-	if (idp_verify(subject, idp, &text, new_key, e) != 0)
+	if (idp_verify(&claims, idp, &text, new_key, e) != 0)
 		return -1;
-	assert_string_equal(subject, "ada");
+	assert_string_equal(claims.subject, "ada");
+	assert_true(claims.exp > 0);
 	return 0;
 }
 

@@ -127,8 +127,8 @@ clean(void)
 {
 	static const char *const tables[] = { "task_queue", "task_attempts",
 		"task_events", "task_secrets", "idempotency_keys", "machines",
-		"tasks", "projects", "refresh_tokens", "user_credentials",
-		"users" };
+		"tasks", "projects", "refresh_tokens", "sessions", "api_tokens",
+		"rate_windows", "audit_log", "user_credentials", "users" };
 	char text[80];
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "fixture.h"
+#include "store/account.h"
 #include "util/encode.h"
 
 #define HASH_1 "$argon2id$v=19$m=8$one"
@@ -80,8 +81,9 @@ an_address_signs_in_one_account(void **state)
 static void
 expect_token(const uint8_t hash[32], const char *user, const char *error)
 {
+	struct sign_in found;
 	struct err e = { 0 };
-	int rc = refresh_token_check(db, hash, user, &e);
+	int rc = refresh_token_check(db, hash, user, &found, &e);
 
 	assert_int_equal(rc, error == NULL ? 0 : -1);
 	if (error != NULL) {
@@ -90,36 +92,120 @@ expect_token(const uint8_t hash[32], const char *user, const char *error)
 	}
 }
 
+static uint64_t
+epoch_now(void)
+{
+	struct user_row u;
+	struct err e = { 0 };
+
+	ok(user_find_by_id(db, id, &u, &e));
+	return u.epoch;
+}
+
 static void
 refresh_tokens_live_until_they_are_revoked(void **state)
 {
-	uint8_t a[32] = { 1 }, b[32] = { 2 }, c[32] = { 3 };
+	uint8_t a[32] = { 1 }, b[32] = { 2 }, c[32] = { 3 }, d[32] = { 4 };
+	struct sign_in first = { .family = { 1 } }, other = { .family = { 2 } };
 	struct err e = { 0 };
-	char other[37];
+	char stranger[37];
 
 	(void)state;
 	clean();
 	new_account("ada@example.org");
-	make_user(other);
-	ok(refresh_token_add(db, a, id, 3600, &e));
-	ok(refresh_token_add(db, a, id, 3600, &e));
-	ok(refresh_token_add(db, b, id, 3600, &e));
+	make_user(stranger);
+	ok(refresh_token_add(db, a, id, 3600, &first, &e));
+	ok(refresh_token_add(db, a, id, 3600, &first, &e));
+	ok(refresh_token_add(db, b, id, 3600, &other, &e));
+	ok(refresh_token_add(db, d, id, 3600, &first, &e));
 	expect_token(a, id, NULL);
+	expect_token(d, id, NULL);
 	expect_token(c, id, "Token has been revoked");
-	expect_token(a, other, "Token has been revoked");
+	expect_token(a, stranger, "Token has been revoked");
 	expect_token(a, "00000000-0000-4000-8000-000000000000",
 	    "User not found");
 	ok(refresh_token_revoke(db, a, &e));
 	ok(refresh_token_revoke(db, a, &e));
 	expect_token(a, id, "Token has been revoked");
+	expect_token(d, id, "Token has been revoked");
 	expect_token(b, id, NULL);
 	ok(user_set_password(db, id, HASH_2, &e));
 	expect_token(b, id, "Token has been revoked");
-	ok(refresh_token_add(db, c, id, 3600, &e));
+	other.epoch = epoch_now();
+	ok(refresh_token_add(db, c, id, 3600, &other, &e));
+	expect_token(c, id, NULL);
 	ok(user_set_disabled(db, id, true, &e));
 	expect_token(c, id, "User not found");
 	ok(user_set_disabled(db, id, false, &e));
 	expect_token(c, id, "Token has been revoked");
+}
+
+/* Proven before, written down after: as dead as what was there. */
+static void
+nothing_outlives_what_ended_it_meanwhile(void **state)
+{
+	const struct sign_in proven = { .family = { 1 }, .epoch = 0 };
+	uint8_t token[32] = { 1 }, cookie[32] = { 2 };
+	struct sign_in found;
+	struct err e = { 0 };
+	char user[37];
+
+	(void)state;
+	clean();
+	new_account("ada@example.org");
+	ok(user_sign_out(db, id, &e));
+	ok(refresh_token_add(db, token, id, 3600, &proven, &e));
+	ok(session_add(db, cookie, id, 3600, &proven, &e));
+	expect_token(token, id, "Token has been revoked");
+	assert_int_equal(session_find(db, cookie, user, &found, &e), -1);
+	assert_int_equal(e.kind, ERR_ABSENT);
+}
+
+static void
+what_comes_from_a_proof_ends_with_it(void **state)
+{
+	struct sign_in s = { .family = { 1 }, .ends_s = 4000000000 };
+	uint8_t hash[32] = { 9 }, a[32] = { 1 }, b[32] = { 2 }, c[32] = { 3 };
+	struct api_token_new t = { hash, id, "t", false, 0 };
+	struct sign_in found;
+	struct err e = { 0 };
+	char user[37];
+
+	(void)state;
+	clean();
+	new_account("ada@example.org");
+	ok(api_token_add(db, &t, &s.api_token_id, &e));
+	ok(refresh_token_add(db, a, id, 3600, &s, &e));
+	ok(session_add(db, b, id, 3600, &s, &e));
+	ok(session_find(db, b, user, &found, &e));
+	assert_memory_equal(found.family, s.family, sizeof(s.family));
+	assert_true(found.api_token_id == s.api_token_id);
+	assert_true(found.ends_s == 4000000000 && found.epoch == 0);
+	expect_token(a, id, NULL);
+	ok(api_token_revoke(db, s.api_token_id, user, &e));
+	expect_token(a, id, "Token has been revoked");
+	assert_int_equal(session_find(db, b, user, &found, &e), -1);
+	s = (struct sign_in){ .family = { 2 }, .ends_s = 1000000000 };
+	ok(refresh_token_add(db, c, id, 3600, &s, &e));
+	expect_token(c, id, "Token has been revoked");
+}
+
+static void
+a_hash_is_made_anew_only_for_the_same_password(void **state)
+{
+	struct user_row u;
+	struct err e = { 0 };
+
+	(void)state;
+	clean();
+	new_account("ada@example.org");
+	ok(user_rehash(db, id, HASH_2, "x", &e));
+	ok(user_find_by_id(db, id, &u, &e));
+	assert_string_equal(u.password_hash, HASH_1);
+	ok(user_rehash(db, id, HASH_1, HASH_2, &e));
+	ok(user_find_by_id(db, id, &u, &e));
+	assert_string_equal(u.password_hash, HASH_2);
+	assert_true(u.epoch == 0);
 }
 
 static int
@@ -167,6 +253,10 @@ run_user_tests(void)
 		cmocka_unit_test(an_account_is_found_by_id_and_address),
 		cmocka_unit_test(an_address_signs_in_one_account),
 		cmocka_unit_test(refresh_tokens_live_until_they_are_revoked),
+		cmocka_unit_test(nothing_outlives_what_ended_it_meanwhile),
+		cmocka_unit_test(what_comes_from_a_proof_ends_with_it),
+		cmocka_unit_test(
+		    a_hash_is_made_anew_only_for_the_same_password),
 		cmocka_unit_test(disabled_users_are_found_but_not_let_in),
 	};
 
