@@ -39,7 +39,7 @@ struct jwt_claims {
 	enum jwt_type type;
 	char user_id[UUID_TEXT]; /* lower case */
 	char jti[UUID_TEXT];
-	int64_t iat;             /* seconds since 1970 */
+	int64_t iat; /* seconds since 1970 */
 	int64_t exp;
 	const char *email; /* for jwt_issue(), borrowed; NULL: none */
 };

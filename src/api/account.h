@@ -3,6 +3,7 @@
 
 #include "api/body.h"
 #include "api/call.h"
+#include "auth/api_token.h"
 #include "config/config.h"
 #include "store/account.h"
 #include "store/user.h"
@@ -81,6 +82,14 @@ int cookie_give(struct call *c, struct err *e) MUST_CHECK;
 
 /* Takes it away again. */
 void cookie_take(struct call *c);
+
+/*
+ * A second cookie, which tells one browser from another and proves nothing:
+ * device_read() has that of the request, false and "" if there is none;
+ * device_give() keeps it, or gives a new one.
+ */
+bool device_read(const struct call *c, char id[SESSION_ID_TEXT]);
+void device_give(struct call *c, char id[SESSION_ID_TEXT]);
 
 /*
  * The user whose session the request's cookie is, and the sign-in that it comes

@@ -10,6 +10,7 @@
 #include "api/account.h"
 #include "api/answer.h"
 #include "api/seat.h"
+#include "api/tries.h"
 #include "api/who.h"
 #include "auth/password.h"
 #include "store/rate.h"
@@ -197,7 +198,9 @@ sign_up_limit(struct call *c, struct err *e)
 {
 	char address[ADDRESS_TEXT];
 	uint8_t key[SHA256_BYTES];
-	const struct rate rate = { "signup", key, SIGN_UPS_PER_ADDRESS, false };
+	struct rate rate = { .kind = "signup",
+		.key = key,
+		.limit = SIGN_UPS_PER_ADDRESS };
 	unsigned int wait_s = 1;
 	int got;
 
@@ -252,7 +255,8 @@ sign_up(struct call *c, const struct credentials *in, bool invited,
 	uuid_new(id);
 	if (user_sign_up(c->api->db, id, in->email.s, hash, invited, e) == -1)
 		return not_added(c, e);
-	if (user_find_by_id(c->api->db, id, &user, e) == -1)
+	if (user_find_by_id(c->api->db, id, &user, e) == -1 ||
+	    tries_know(c, in, e) == -1)
 		return -1;
 	return begin_session(c, &user, "sign-up", e);
 }

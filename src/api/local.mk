@@ -15,6 +15,8 @@ libapi_a_SOURCES = \
 	src/api/provider.c \
 	src/api/provider.h \
 	src/api/test_users.c \
+	src/api/tries.c \
+	src/api/tries.h \
 	src/api/who.c \
 	src/api/who.h \
 	src/api/api.c \

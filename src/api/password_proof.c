@@ -1,35 +1,16 @@
-/*
- * The password as proof, and how often it may be tried.
- *
- * Tries are counted by address, by account and address together, and by
- * account. Only the second can shut anybody out, and only there where the
- * failures came from: nobody can lock a user out from elsewhere. The third
- * slows strangers down when one account is attacked from many addresses;
- * addresses from which the account has signed in lately are let by.
+/* The password as proof. How often it may be tried is the business of tries.c.
  */
 #include <string.h>
 
 #include "api/account.h"
 #include "api/seat.h"
+#include "api/tries.h"
 #include "auth/password.h"
 #include "config/config.h"
-#include "store/rate.h"
+#include "util/log.h"
 
 #define TOO_MANY_RETRY_S 1
 #define SEAT_WAIT_MS 500
-
-enum counted {
-	BY_ADDRESS,
-	BY_PAIR,
-	BY_ACCOUNT,
-	COUNTED_N
-};
-
-struct tries {
-	uint8_t keys[COUNTED_N][SHA256_BYTES];
-	struct rate rates[COUNTED_N];
-	bool known;
-};
 
 /* Finds the user whom id and e-mail both name. ERR_ABSENT: nobody. */
 static int
@@ -48,77 +29,6 @@ user_find(struct db *db, const struct credentials *in, struct user_row *u,
 		return -1;
 	if (id[0] != '\0' && strcmp(id, u->id) != 0)
 		return err_set(e, ERR_ABSENT, "not this user's address");
-	return 0;
-}
-
-/* Each part behind its NUL, so that no two pairs make one text. */
-static void
-key_of(uint8_t key[SHA256_BYTES], const char *account, const char *address)
-{
-	struct buf b = BUF(4096);
-
-	buf_add(&b, account, strnlen(account, 1024));
-	buf_putc(&b, '\0');
-	buf_puts(&b, address);
-	sha256(key, b.data != NULL ? b.data : "", b.len);
-	buf_clear(&b);
-}
-
-static void
-prepare_tries(struct tries *t, const struct call *c, const char *account)
-{
-	const struct config *cfg = c->api->cfg;
-	char address[ADDRESS_TEXT];
-
-	call_address(c, address);
-	key_of(t->keys[BY_ADDRESS], "", address);
-	key_of(t->keys[BY_PAIR], account, address);
-	key_of(t->keys[BY_ACCOUNT], account, "");
-	t->rates[BY_ADDRESS] = (struct rate){ "address", t->keys[BY_ADDRESS],
-		cfg->sign_in_tries_address, false };
-	t->rates[BY_PAIR] = (struct rate){ "pair", t->keys[BY_PAIR],
-		cfg->sign_in_tries, false };
-	t->rates[BY_ACCOUNT] = (struct rate){ "account", t->keys[BY_ACCOUNT],
-		cfg->sign_in_tries_account, true };
-}
-
-/* The first n turned out not to be failures. */
-static int
-give_back(struct call *c, const struct tries *t, int n, struct err *e)
-{
-	for (int i = 0; i < n; i++) {
-		if (i == BY_ACCOUNT && t->known)
-			continue;
-		if (rate_give_back(c->api->db, &t->rates[i], e) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-/* Counts a try before it is judged, so that many at once are counted too. */
-static int
-take_try(struct call *c, struct tries *t, struct err *e)
-{
-	unsigned int wait_s = 1;
-	int known, got;
-
-	if ((known = rate_known(c->api->db, t->keys[BY_PAIR], e)) == -1)
-		return -1;
-	t->known = known == 1;
-	for (int i = 0; i < COUNTED_N; i++) {
-		if (i == BY_ACCOUNT && t->known)
-			continue;
-		got = rate_take(c->api->db, &t->rates[i], &wait_s, e);
-		if (got == -1)
-			return -1;
-		if (got == 1)
-			continue;
-		/* What is refused must not use up others' tries. */
-		if (give_back(c, t, i, e) == -1)
-			return -1;
-		call_refuse_for(c, wait_s, "Rate limit exceeded");
-		return 1;
-	}
 	return 0;
 }
 
@@ -146,15 +56,21 @@ password_seat(struct call *c, int *seat, struct err *e)
 	return 1;
 }
 
+static struct password_cost
+cost_of(const struct config *cfg)
+{
+	return (struct password_cost){
+		(unsigned int)cfg->password_passes,
+		(size_t)cfg->password_memory_mb << 20,
+	};
+}
+
 /* Costs one hash, whatever comes of it. */
 static bool
 matches(const struct config *cfg, const struct credentials *in,
     const struct user_row *u)
 {
-	const struct password_cost cost = {
-		(unsigned int)cfg->password_passes,
-		(size_t)cfg->password_memory_mb << 20,
-	};
+	const struct password_cost cost = cost_of(cfg);
 
 	if (u->password_hash[0] == '\0') {
 		password_waste(in->password.s, in->password.len, &cost);
@@ -163,6 +79,28 @@ matches(const struct config *cfg, const struct credentials *in,
 	return password_matches(u->password_hash, in->password.s,
 		   in->password.len) &&
 	    !u->disabled;
+}
+
+/*
+ * A hash of another cost than is set now is made anew while the password is at
+ * hand, so that a higher cost comes to protect those who are here already. That
+ * it could not be done is logged; the next sign-in tries again.
+ */
+static void
+renew_hash(struct call *c, const struct credentials *in,
+    const struct user_row *u)
+{
+	const struct password_cost cost = cost_of(c->api->cfg);
+	char hash[PASSWORD_HASH_TEXT];
+	struct err e = { 0 };
+
+	if (!password_outdated(u->password_hash, &cost))
+		return;
+	if (password_hash(hash, in->password.s, in->password.len, &cost, &e) ==
+		-1 ||
+	    user_rehash(c->api->db, u->id, u->password_hash, hash, &e) == -1)
+		log_err(LOG_WARN, &e, "not-rehashed id=%s user=%s",
+		    c->rq->request_id, u->id);
 }
 
 static int
@@ -174,13 +112,29 @@ failed(struct call *c, const struct credentials *in, const struct user_row *u,
 	return err_set(e, ERR_UNKNOWN, NOT_SIGNED_IN);
 }
 
+/* In a seat: 0 with *good, 1 answered with 429, -1. */
+static int
+judge(struct call *c, const struct credentials *in, const struct user_row *u,
+    bool *good, struct err *e)
+{
+	int rc, seat;
+
+	if ((rc = password_seat(c, &seat, e)) != 0)
+		return rc;
+	*good = matches(c->api->cfg, in, u);
+	if (*good)
+		renew_hash(c, in, u);
+	seat_leave(seat);
+	return 0;
+}
+
 int
 password_prove(struct call *c, const struct credentials *in, struct user_row *u,
     struct err *e)
 {
-	struct tries t = { 0 };
-	bool good;
-	int rc, seat;
+	struct tries t;
+	bool good = false;
+	int rc;
 
 	/* No such password can have been set; checking it would be free. */
 	if (in->password.len > PASSWORD_MAX_BYTES)
@@ -191,21 +145,13 @@ password_prove(struct call *c, const struct credentials *in, struct user_row *u,
 			return -1;
 		memset(u, 0, sizeof(*u));
 	}
-	prepare_tries(&t, c,
-	    u->id[0] != '\0'        ? u->id
-		: in->email.len > 0 ? in->email.s
-				    : in->user_id.s);
-	if ((rc = take_try(c, &t, e)) != 0)
+	if ((rc = tries_take(c, in, &t, e)) != 0)
 		return rc;
-	if ((rc = password_seat(c, &seat, e)) != 0)
-		return rc == -1 || give_back(c, &t, COUNTED_N, e) == -1 ? -1
-									: 1;
-	good = matches(c->api->cfg, in, u);
-	seat_leave(seat);
+	if ((rc = judge(c, in, u, &good, e)) != 0)
+		return rc == -1 || tries_give_back(c, &t, e) == -1 ? -1 : 1;
 	if (!good)
 		return failed(c, in, u, e);
-	if (give_back(c, &t, COUNTED_N, e) == -1 ||
-	    rate_know(c->api->db, t.keys[BY_PAIR], e) == -1)
+	if (tries_give_back(c, &t, e) == -1 || tries_know(c, in, e) == -1)
 		return -1;
 	return 0;
 }

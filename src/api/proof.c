@@ -95,7 +95,9 @@ static int
 within_limit(struct call *c, struct err *e)
 {
 	uint8_t key[SHA256_BYTES];
-	const struct rate rate = { "token", key, TOKENS_PER_USER, false };
+	struct rate rate = { .kind = "token",
+		.key = key,
+		.limit = TOKENS_PER_USER };
 	unsigned int wait_s = 1;
 	int got;
 

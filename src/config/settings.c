@@ -66,7 +66,7 @@ const struct setting settings[] = {
 	TEXT("AUTH_WAYS", auth_ways, "password,session,bearer", 1, 100, "how somebody proves who he is: password, session, bearer, proxy, open; separated by commas"),
 	CHOICE("SIGN_UP", sign_up, "closed", "closed invited open", "who may make an account for himself"),
 	NUMBER("SIGN_IN_TRIES", sign_in_tries, "10", 1, 1000000, "failed sign-ins to one account from one address in 15 minutes"),
-	NUMBER("SIGN_IN_TRIES_ADDRESS", sign_in_tries_address, "100", 1, 1000000, "failed sign-ins from one address in 15 minutes"),
+	NUMBER("SIGN_IN_TRIES_ADDRESS", sign_in_tries_address, "100", 1, 1000000, "failed sign-ins from one address in 15 minutes before strangers have to wait"),
 	NUMBER("SIGN_IN_TRIES_ACCOUNT", sign_in_tries_account, "300", 1, 1000000, "failed sign-ins to one account in 15 minutes before strangers have to wait"),
 	TEXT("CORS_ORIGINS", cors_origins, "", 0, 4095, "origins of other sites whose pages may call, separated by commas"),
 	TEXT("IDP_ISSUER", idp_issuer, "", 0, 200, "iss of the identity provider's tokens; empty: none are taken"),

@@ -90,7 +90,7 @@ await step("sign in", async () => {
   assert.equal(error, null);
   assert.equal(data.user.id, USER_ID);
   assert(events.includes("SIGNED_IN"));
-  assert.deepEqual([...browser.cookies.keys()], ["__Host-taskmill"]);
+  assert.deepEqual([...browser.cookies.keys()], ["__Host-taskmill-device", "__Host-taskmill"]);
 });
 
 await step("tokens for /api, by the cookie alone", async () => {
@@ -255,7 +255,7 @@ await step("sign out: nothing that was left behind opens the door", async () => 
   const left = { cookies: new Map(browser.cookies), session: (await client.auth.getSession()).data.session };
   assert.equal((await client.auth.signOut()).error, null);
   assert(events.includes("SIGNED_OUT"));
-  assert.equal(browser.cookies.size, 0);
+  assert.deepEqual([...browser.cookies.keys()], ["__Host-taskmill-device"]);
   assert.equal(browser.stored.size, 0);
   assert.equal((await apiTokens()).status, 401);
 

@@ -87,5 +87,6 @@ int run_lost_tests(void);
 int run_crowd_tests(void);
 int run_project_tests(void);
 int run_publish_tests(void);
+int run_rate_tests(void);
 
 #endif
