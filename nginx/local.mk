@@ -6,6 +6,7 @@ dist_nginx_DATA = nginx/laptop.conf.in nginx/server.conf.in
 nginxsnippetsdir = $(nginxdir)/snippets
 dist_nginxsnippets_DATA = \
 	nginx/snippets/api.conf.in \
+	nginx/snippets/costly.conf.in \
 	nginx/snippets/error-pages.conf.in \
 	nginx/snippets/errors.conf.in \
 	nginx/snippets/fastcgi.conf.in \

@@ -235,7 +235,8 @@ class Stack:
         out = self.folder / "nginx"
         self.run(ROOT / "nginx" / "generate", "laptop", "--out", out, "--port",
                  self.port, "--socket", self.state / "api.sock",
-                 "--auth-rate", 60000, "--start-rate", 60000)
+                 "--auth-rate", 60000, "--token-rate", 60000,
+                 "--start-rate", 60000, "--user-conns", 100)
         self.run("nginx", "-e", out / "log" / "error.log", "-c",
                  out / "nginx.conf")
 

@@ -882,7 +882,7 @@ def proxy():
         out = s.folder / "nginx"
         s.run(apikit.ROOT / "nginx" / "generate", "laptop", "--out", out,
               "--port", s.port, "--socket", s.state / "api.sock",
-              "--remote-user", users, "--auth-rate", 60000)
+              "--remote-user", users, "--token-rate", 60000)
         os.kill(int((out / "nginx.pid").read_text()), signal.SIGHUP)
         wait_for(lambda: requests.post(
             s.url + "/api/auth/token", verify=str(s.ca),

@@ -202,7 +202,9 @@ def pool(folder):
 def web(folder, pool):
     w = Web(folder / "on a laptop", "--socket", pool.path,
             "--auth-rate", "1", "--auth-burst", "3",
-            "--start-rate", "30r/m", "--start-burst", "2")
+            "--start-rate", "1r/m", "--start-burst", "2",
+            "--address-conns", "30", "--user-conns", "2",
+            "--outbound-socket", pool.path)
     yield w
     w.stop()
 
@@ -220,7 +222,9 @@ def test_both_kinds_pass_nginx_t(folder, web):
     text = site.read_text()
     for needed in ("Strict-Transport-Security", "TLSv1.2 TLSv1.3", "http2",
                    "return 308 https://", "client_max_body_size 1m",
-                   "rate=10r/m", "rate=60r/m", "deny all"):
+                   "rate=10r/m", "rate=60r/m", "rate=600r/m",
+                   "limit_conn taskmill_address_conns 200;",
+                   "limit_conn taskmill_user_conns 8;", "deny all"):
         assert needed in text
     assert "keep_conn" not in text  # F4
     assert re.search(r"@[A-Z]|@include", text) is None
@@ -333,26 +337,115 @@ def test_bodies_have_a_limit_and_touch_no_disk(web):
                  413, "Request body is too large")
 
 
-def test_sign_in_is_limited(web):
+SIGN_IN = "/auth/v1/token?grant_type=password"
+
+
+def test_passwords_are_limited(web):
     for _ in range(4):
-        answer, body = web.ask("POST", "/api/auth/token", b"{}")
+        answer, body = web.ask("POST", SIGN_IN, b"{}")
         assert answer.status == 200
-    for path in ("/api/auth/token", "/api/auth/refresh?x=1",
-                 "/api/auth/%74oken", "/a/../api/auth/token"):
+    for path in (SIGN_IN, "/auth/v1/token", "/auth/v1/signup?redirect_to=x",
+                 "/auth/v1/signup?grant_type=refresh_token",
+                 "/auth/v1/%74oken?grant_type=password",
+                 "/a/../auth/v1/token?grant_type=password",
+                 "/auth/v1/token?grant%5Ftype=password",
+                 "/auth/v1/token?grant_type=refresh_token&grant_type=password",
+                 "/auth/v1/token?grant_type=password&grant_type=refresh_token",
+                 "/auth/v1/token?x=grant_type=refresh_token"):
         answer, body = web.ask("POST", path, b"{}")
         assert_error(answer, body, 429, "Rate limit exceeded")
         assert int(answer.headers["Retry-After"]) == 60
-    # only POST counts
-    assert web.ask("GET", "/api/auth/token")[0].status == 200
-    assert web.ask("GET", "/api/auth/verify")[0].status == 200
+    # only POST counts, and only by its address
+    assert web.ask("GET", SIGN_IN)[0].status == 200
+    assert web.ask("POST", SIGN_IN, b"{}", source="127.0.0.2"
+                   )[0].status == 200
 
 
-def test_start_task_is_limited_by_itself(web):
-    got = [web.ask("POST", "/api/start-task", b"{}")[0].status
-           for _ in range(4)]
-    assert got == [200, 200, 200, 429]
-    assert web.ask("POST", "/api/create-pr/7", b"{}")[0].status == 429
-    assert web.ask("POST", "/api/tasks/7/cancel", b"{}")[0].status == 200
+@pytest.mark.parametrize("path", [
+    "/api/auth/token", "/api/auth/refresh",
+    "/auth/v1/token?grant_type=refresh_token"])
+def test_pages_that_load_and_renew_their_tokens_are_not(web, path):
+    """Also when passwords from there are over their limit."""
+    for _ in range(6):
+        web.ask("POST", SIGN_IN, b"{}")
+    assert {web.ask("POST", path, b"{}")[0].status for _ in range(40)} == {200}
+
+
+def start(web, token, path="/api/start-task", **more):
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return web.ask("POST", path, b"{}", headers, **more)[0].status
+
+
+def test_work_is_limited_by_user(web):
+    assert [start(web, "ada's") for _ in range(4)] == [200, 200, 200, 429]
+    for path in ("/api/create-pr/7", "/api/validate-token"):
+        assert start(web, "ada's", path) == 429
+        assert start(web, "ada's", path, source="127.0.0.3") == 429
+    assert start(web, "eve's") == 200
+    assert start(web, "ada's", "/api/tasks/7/cancel") == 200
+    # A long token's end tells it, and the end of one is not another's.
+    assert [start(web, "x" * 500 + "a") for _ in range(4)][-1] == 429
+    assert start(web, "x" * 500 + "b") == 200
+
+
+def test_work_is_limited_by_address_for_who_makes_tokens_up(web):
+    got = [start(web, f"made up {i}", source="127.0.0.4") for i in range(40)]
+    assert got[:20] == [200] * 20 and got[-1] == 429
+    assert start(web, None, source="127.0.0.4") == 429
+
+
+def trickle(web, path, headers=b"", source="127.0.0.5"):
+    """A POST whose body does not come; nginx has read its head."""
+    context = ssl.create_default_context(cafile=str(web.ca))
+    plain = socket.create_connection(("127.0.0.1", web.port), 10,
+                                     source_address=(source, 0))
+    link = context.wrap_socket(plain, server_hostname="localhost")
+    link.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\n" +
+                 headers + b"Content-Length: 10\r\n\r\n{")
+    return link
+
+
+def wait_status(expected, ask, seconds=10):
+    deadline = time.monotonic() + seconds
+    while (got := ask()) != expected:
+        assert time.monotonic() < deadline, got
+        time.sleep(0.02)
+
+
+def test_requests_at_a_time_are_limited_by_address(web):
+    """Those that trickle in fill one address's share, not the pool."""
+    links = [trickle(web, b"/api/tasks/1/chat") for _ in range(30)]
+    try:
+        wait_status(429, lambda: web.ask("GET", "/api/tasks",
+                                         source="127.0.0.5")[0].status)
+        answer, body = web.ask("GET", "/api/tasks", source="127.0.0.5")
+        assert_error(answer, body, 429, "Rate limit exceeded")
+        assert "Retry-After" in answer.headers
+        assert web.ask("GET", "/api/tasks")[0].status == 200
+    finally:
+        for link in links:
+            link.close()
+    wait_status(200, lambda: web.ask("GET", "/api/tasks",
+                                     source="127.0.0.5")[0].status)
+
+
+def test_calls_to_github_at_a_time_are_limited_by_user(web):
+    """Each source its own address: the user is who is limited."""
+    token = b"Authorization: Bearer many at once\r\n"
+    links = [trickle(web, b"/api/create-pr/7", token, f"127.0.0.{i}")
+             for i in (6, 7)]
+
+    def status(path, who="many at once"):  # a GET is under no other limit
+        return web.ask("GET", path, source="127.0.0.8", headers={
+            "Authorization": f"Bearer {who}"})[0].status
+    try:
+        wait_status(429, lambda: status("/api/validate-token"))
+        assert status("/api/validate-token", "somebody else") == 200
+        assert status("/api/task-status/7") == 200
+    finally:
+        for link in links:
+            link.close()
+    wait_status(200, lambda: status("/api/validate-token"))
 
 
 def test_polling_is_never_limited(web):
