@@ -113,7 +113,8 @@ class Stack:
             "DB_SOCKET": self.db_socket, "DB_USER": self.db_user, "DB_NAME": "taskmill",
             "STATE_DIR": state, "SHARE_DIR": TOP / "share", "SQL_DIR": TOP / "sql",
             "API_WORKERS": WORKERS, "JWT_SECRET": self.secret, "LOG_FILE": self.dir / "taskmill.log",
-            "LOG_LEVEL": "warn", "TASKS_LIVE_PER_USER": 1000000, **self.settings,
+            "LOG_LEVEL": "warn", "TASKS_LIVE_PER_USER": 1000000,
+            "TASK_STARTS_PER_USER": 1000000, **self.settings,
         }
         conf = self.dir / "taskmill.conf"
         conf.write_text("".join(f"{k}={v}\n" for k, v in values.items()))

@@ -81,6 +81,7 @@ struct config {
 	long sign_in_tries;
 	long sign_in_tries_address;
 	long sign_in_tries_account;
+	long audit_keep_days;
 	char *cors_origins;
 	char *idp_issuer; /* "": no tokens of an identity provider */
 	char *idp_audience;
@@ -101,6 +102,8 @@ struct config {
 	long body_max_bytes;
 	long prompt_max_chars;
 	long tasks_live_per_user;
+	long task_starts_per_user;  /* in RATE_WINDOW_S */
+	long github_calls_per_user; /* likewise */
 
 	/* Engine */
 	long tasks_per_user;    /* running at a time */

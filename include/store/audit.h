@@ -7,7 +7,8 @@
 
 /*
  * audit: who signed in and failed to, and what was done to accounts and
- * tokens. Rows are only ever added. Never a secret in them.
+ * tokens. Rows are never changed, and go when they are old. Never a secret in
+ * them.
  */
 
 /* Strings may be NULL but kind and actor; too long ones are cut. */
@@ -38,5 +39,12 @@ struct audit_row {
 typedef int audit_fn(void *ctx, const struct audit_row *a, struct err *e);
 int audit_list(struct db *db, const char *user_id, int64_t limit, audit_fn *fn,
     void *ctx, struct err *e) MUST_CHECK;
+
+/*
+ * Deletes what is older than days: at most limit rows. 1 when there may be
+ * more.
+ */
+int audit_tidy(struct db *db, long days, int64_t limit,
+    struct err *e) MUST_CHECK;
 
 #endif

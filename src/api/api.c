@@ -9,6 +9,7 @@
 #include "api/body.h"
 #include "api/call.h"
 #include "api/cors.h"
+#include "api/limits.h"
 #include "api/outbound.h"
 #include "api/provider.h"
 #include "api/routes.h"
@@ -135,10 +136,12 @@ static int
 run(struct call *c, struct err *e)
 {
 	unsigned int flags = c->route->flags;
-	int go_on = 1;
+	int limited, go_on = 1;
 
 	if ((flags & (NEED_USER | NEED_TOKEN)) != 0 && who_asks(c, e) == -1)
 		return -1;
+	if ((limited = limits_route(c, e)) != 0)
+		return limited == 1 ? 0 : -1;
 	if ((flags & NEED_BODY) != 0 && (go_on = take_body(c, e)) == -1)
 		return -1;
 	return go_on ? c->route->run(c, e) : 0;

@@ -9,6 +9,8 @@ libapi_a_SOURCES = \
 	src/api/cors.c \
 	src/api/cors.h \
 	src/api/issue.c \
+	src/api/limits.c \
+	src/api/limits.h \
 	src/api/note.c \
 	src/api/password_proof.c \
 	src/api/proof.c \

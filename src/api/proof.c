@@ -8,11 +8,11 @@
 #include <strings.h>
 
 #include "api/account.h"
+#include "api/limits.h"
 #include "api/provider.h"
 #include "auth/api_token.h"
 #include "auth/bearer.h"
 #include "config/config.h"
-#include "store/rate.h"
 #include "util/log.h"
 
 /* Tokens for one user in 15 minutes; a front end asks once a page. */
@@ -90,25 +90,6 @@ static const struct {
 
 #define WAYS_N (sizeof(ways) / sizeof(ways[0]))
 
-/* D4: by user, once he is known. */
-static int
-within_limit(struct call *c, struct err *e)
-{
-	uint8_t key[SHA256_BYTES];
-	struct rate rate = { .kind = "token",
-		.key = key,
-		.limit = TOKENS_PER_USER };
-	unsigned int wait_s = 1;
-	int got;
-
-	sha256(key, c->user_id, strlen(c->user_id));
-	got = rate_take(c->api->db, &rate, &wait_s, e);
-	if (got != 0)
-		return got == -1 ? -1 : 0;
-	call_refuse_for(c, wait_s, "Rate limit exceeded");
-	return 1;
-}
-
 static int
 user_enabled(struct call *c, struct user_row *u, struct err *e)
 {
@@ -147,7 +128,7 @@ compare(struct call *c, const char *asked, size_t way, struct user_row *u,
 		c->sign_in.ends_s = proven.ends_s;
 	}
 	call_note(c, "sign-in", c->user_id, ways[way].name);
-	return within_limit(c, e);
+	return limits_user(c, "token", TOKENS_PER_USER, e);
 }
 
 int

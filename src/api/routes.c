@@ -20,7 +20,7 @@ const struct route api_routes[] = {
 	{ HTTP_POST, "/api/tasks/<id>/cancel",  NEED_USER,  task_cancel_post },
 	{ HTTP_GET,  "/api/git-diff/<id>",      NEED_USER,  task_diff_read },
 	{ HTTP_POST, "/api/start-task",
-	    NEED_USER | NEED_BODY | NEED_DATA,              task_start_post },
+	    NEED_USER | NEED_BODY | NEED_DATA | STARTS_WORK, task_start_post },
 	{ HTTP_POST, "/api/tasks/<id>/chat",
 	    NEED_USER | NEED_BODY | NEED_DATA,              task_chat_post },
 	{ HTTP_POST, "/api/migrate-legacy-tasks", NEED_USER, task_legacy_post },

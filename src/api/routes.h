@@ -13,10 +13,12 @@ enum {
 	NEED_BODY = 1 << 2,
 	/* Together with NEED_BODY: an empty one is "No data provided". */
 	NEED_DATA = 1 << 3,
-	/* Waits for GitHub: served by the slow pool alone. */
+	/* Waits for GitHub: served by the slow pool alone, limited by user. */
 	OUTBOUND = 1 << 4,
 	/* Not there in production (D28). */
-	TESTS_ONLY = 1 << 5
+	TESTS_ONLY = 1 << 5,
+	/* Makes a sandbox and an agent work: limited by user. */
+	STARTS_WORK = 1 << 6
 };
 
 /* One row: a path is literal but for one segment, "<id>" (a number) or

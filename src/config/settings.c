@@ -68,6 +68,7 @@ const struct setting settings[] = {
 	NUMBER("SIGN_IN_TRIES", sign_in_tries, "10", 1, 1000000, "failed sign-ins to one account from one address in 15 minutes"),
 	NUMBER("SIGN_IN_TRIES_ADDRESS", sign_in_tries_address, "100", 1, 1000000, "failed sign-ins from one address in 15 minutes before strangers have to wait"),
 	NUMBER("SIGN_IN_TRIES_ACCOUNT", sign_in_tries_account, "300", 1, 1000000, "failed sign-ins to one account in 15 minutes before strangers have to wait"),
+	NUMBER("AUDIT_KEEP_DAYS", audit_keep_days, "400", 1, 36500, "how long the audit log is kept"),
 	TEXT("CORS_ORIGINS", cors_origins, "", 0, 4095, "origins of other sites whose pages may call, separated by commas"),
 	TEXT("IDP_ISSUER", idp_issuer, "", 0, 200, "iss of the identity provider's tokens; empty: none are taken"),
 	TEXT("IDP_AUDIENCE", idp_audience, "", 0, 200, "aud that they must have"),
@@ -88,6 +89,8 @@ const struct setting settings[] = {
 	NUMBER("BODY_MAX_BYTES", body_max_bytes, "1048576", 1024, 16777216, "largest request body; nginx has its own limit"),
 	NUMBER("PROMPT_MAX_CHARS", prompt_max_chars, "10000", 1, 16000, "longest prompt, in characters"),
 	NUMBER("TASKS_LIVE_PER_USER", tasks_live_per_user, "100", 1, 1000000, "pending and running tasks of one user"),
+	NUMBER("TASK_STARTS_PER_USER", task_starts_per_user, "300", 1, 1000000, "tasks that one user may start in 15 minutes"),
+	NUMBER("GITHUB_CALLS_PER_USER", github_calls_per_user, "300", 1, 1000000, "validate-token and create-pr of one user in 15 minutes"),
 
 	/* Engine */
 	NUMBER("TASKS_PER_USER", tasks_per_user, "4", 1, 10000, "running tasks of one user"),

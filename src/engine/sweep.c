@@ -1,5 +1,6 @@
 /* What is due now and then: heartbeat, other machines' leases, old keys. */
 #include "engine/impl.h"
+#include "store/audit.h"
 #include "store/cluster.h"
 #include "store/machine.h"
 #include "util/clock.h"
@@ -12,6 +13,7 @@
 #define EXPIRE_MORE_MS 1000 /* while there is more than one bite */
 #define EXPIRE_RETRY_MS (60 * 1000)
 #define KEYS_HOURS 24
+#define AUDIT_ROWS 1000
 #define CLOCK_STEP_US (5 * 1000000)
 
 static void
@@ -96,14 +98,17 @@ static void
 expire(struct engine *g, int64_t now_ms)
 {
 	struct err e = { 0 };
-	int more;
+	int more, audit;
 
 	timer_set_jittered(&g->expire, now_ms, EXPIRE_MS);
 	more = queue_expire_keys(g->db, KEYS_HOURS, &e);
-	if (more == 1)
+	audit = more == -1
+	    ? -1
+	    : audit_tidy(g->db, g->config->audit_keep_days, AUDIT_ROWS, &e);
+	if (more == 1 || audit == 1)
 		timer_set_jittered(&g->expire, now_ms, EXPIRE_MORE_MS);
-	if (more == -1) {
-		link_failed(g, &e, "expire keys");
+	if (audit == -1) {
+		link_failed(g, &e, "expire");
 		timer_set_jittered(&g->expire, now_ms, EXPIRE_RETRY_MS);
 	}
 }

@@ -68,3 +68,17 @@ audit_list(struct db *db, const char *user_id, int64_t limit, audit_fn *fn,
 	db_rows_end(rows);
 	return got;
 }
+
+int
+audit_tidy(struct db *db, long days, int64_t limit, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_int(days), db_arg_int(limit) };
+	struct db_done done;
+
+	if (db_exec_again(db,
+		"DELETE FROM audit_log WHERE at <"
+		" UTC_TIMESTAMP(6) - INTERVAL ? DAY LIMIT ?",
+		DB_ARGS(args), &done, e) == -1)
+		return -1;
+	return (int64_t)done.matched >= limit;
+}

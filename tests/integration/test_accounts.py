@@ -39,7 +39,8 @@ DEVICE = "__Host-taskmill-device"
 @pytest.fixture(scope="module")
 def stack():
     with apikit.Stack(SIGN_UP="invited", SIGN_IN_TRIES=5,
-                      SIGN_IN_TRIES_ADDRESS=20,
+                      SIGN_IN_TRIES_ADDRESS=20, TASK_STARTS_PER_USER=4,
+                      GITHUB_CALLS_PER_USER=3,
                       SIGN_IN_TRIES_ACCOUNT=12, IDP_ISSUER=ISSUER,
                       IDP_AUDIENCE=AUDIENCE, IDP_HS256_SECRET=IDP_SECRET,
                       CORS_ORIGINS="https://a.example,http://b.example:3000"
@@ -778,6 +779,33 @@ def test_an_account_attacked_from_everywhere(stack, member):
     assert sign_in(stack, member, source=home).status_code == 200
     time.sleep(1.1)
     assert sign_in(stack, member, source="127.0.1.99").status_code == 200
+
+
+def test_starts_are_limited_by_user(stack, member):
+    task = [member.task() for _ in range(4)][-1]
+    answer = member.start()
+    refused(answer, 429, "Rate limit exceeded")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 900
+    # By whichever of his tokens, and nobody else.
+    refused(stack.post("/api/start-task", apikit.GOOD_TASK,
+                       api_token(stack, member)["token"]), 429,
+            "Rate limit exceeded")
+    assert stack.user().start().status_code == 200
+    # What polls and what ends work is not counted.
+    for _ in range(20):
+        assert member.get(f"/api/task-status/{task}").status_code == 200
+        assert member.get("/api/tasks").status_code == 200
+    assert member.post(f"/api/tasks/{task}/cancel").status_code == 200
+
+
+def test_calls_to_github_are_limited_by_user(stack, member):
+    """Both together, and before anything is asked."""
+    got = [member.post(path, {}).status_code for path in (
+        "/api/validate-token", "/api/create-pr/1", "/api/validate-token",
+        "/api/create-pr/1", "/api/validate-token")]
+    assert got == [400, 404, 400, 429, 429]
+    assert stack.user().post("/api/validate-token", {}).status_code == 400
+    assert member.start().status_code == 200
 
 
 def test_tokens_are_limited_by_user(stack, member):

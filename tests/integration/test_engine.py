@@ -216,9 +216,16 @@ def test_what_expired_goes_however_much_it_is(engine):
                " SELECT u.id, CONCAT('old', seq), '', 1,"
                " UTC_TIMESTAMP() - INTERVAL 25 HOUR"
                " FROM (SELECT id FROM users LIMIT 1) u, seq_1_to_2500")
+    engine.sql("INSERT INTO audit_log (at, kind, actor)"
+               " SELECT UTC_TIMESTAMP() - INTERVAL IF(seq < 3, 399, 401) DAY,"
+               " 'sign-in', 'user' FROM seq_1_to_2500")
     engine.reaper()
     wait_for(lambda: not engine.sql(
         "SELECT 1 FROM idempotency_keys LIMIT 1"), 20, "all old keys to go")
+    # AUDIT_KEEP_DAYS is 400 unless it is set.
+    wait_for(lambda: engine.sql(
+        "SELECT COUNT(*) FROM audit_log") == ((2,),), 20,
+        "the old part of the audit log to go")
 
 
 def test_a_spool_that_is_gone_wears_no_task_out(engine):
