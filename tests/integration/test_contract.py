@@ -1031,6 +1031,8 @@ def test_openapi(stack):
 
 def test_every_described_path_is_there(stack):
     for path, methods in stack.seen.doc["paths"].items():
+        if path.startswith("/api/test-users"):
+            continue  # not in production: test_accounts.py
         path = path.replace("{id}", "1").replace(
             "{uuid}", "00000000-0000-4000-8000-000000000000")
         answer = stack.call("OPTIONS", path)
