@@ -92,6 +92,7 @@ enum import_end {
 	IMPORT_PROJECT_GONE,    /* was, and has been deleted since */
 	IMPORT_FOREIGN_PROJECT, /* its project is another user's */
 	IMPORT_TOO_LARGE,       /* for one packet (max_allowed_packet) */
+	IMPORT_UNCHECKED, /* new_id has its address, and only says so itself */
 	IMPORT_END_N
 };
 

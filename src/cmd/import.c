@@ -55,6 +55,7 @@ why_not(enum import_end end)
 	case IMPORT_TOO_LARGE:
 		return "it is larger than the database takes "
 		       "(max_allowed_packet)";
+	case IMPORT_UNCHECKED: /* say_unchecked() */
 	case IMPORT_DONE:
 	case IMPORT_BEFORE:
 	case IMPORT_JOINED:
@@ -73,6 +74,19 @@ say_skipped(struct import_run *run, const struct import_file *f, size_t line,
 }
 
 static void
+say_unchecked(struct import_run *run, const struct import_file *f,
+    const struct import_checked *c)
+{
+	char why[240];
+
+	(void)snprintf(why, sizeof(why),
+	    "the account %s made itself with this address; if it is his, run "
+	    "\"taskmill user confirm %s\" and import again",
+	    c->item.new_id, c->item.new_id);
+	say_skipped(run, f, c->record.line, why);
+}
+
+static void
 say_end(struct import_run *run, const struct import_file *f,
     const struct import_checked *c)
 {
@@ -80,6 +94,10 @@ say_end(struct import_run *run, const struct import_file *f,
 	struct tally *t = &run->tally[it->kind];
 	const char *why = why_not(it->end);
 
+	if (it->end == IMPORT_UNCHECKED) {
+		say_unchecked(run, f, c);
+		return;
+	}
 	if (why != NULL) {
 		say_skipped(run, f, c->record.line, why);
 		return;

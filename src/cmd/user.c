@@ -10,6 +10,7 @@
 #include "auth/password.h"
 #include "cmd/admin.h"
 #include "store/account.h"
+#include "store/poke.h"
 #include "util/encode.h"
 #include "util/json.h"
 
@@ -20,13 +21,17 @@ static const char usage[] =
     "       taskmill user passwd [--generate] ADDRESS|ID\n"
     "       taskmill user disable ADDRESS|ID\n"
     "       taskmill user enable ADDRESS|ID\n"
+    "       taskmill user confirm ADDRESS|ID\n"
+    "       taskmill user delete ADDRESS|ID\n"
     "       taskmill user list [--json]\n"
     "       taskmill user invite EMAIL\n"
     "       taskmill user link|unlink --remote-user NAME|--subject SUB ADDRESS|ID\n\n"
     "options for all: --config FILE, --json (machine-readable answers)\n\n"
     "A password is asked for on the terminal, or read from the first line of\n"
     "standard input; --generate makes one and prints it. A new password and\n"
-    "disabling revoke the user's refresh tokens and sessions. invite lets an\n"
+    "disabling revoke the user's refresh tokens and sessions. confirm says that\n"
+    "the address of an account that made itself is his, so that import may give it\n"
+    "what that address had. delete removes a user with all that is his. invite lets an\n"
     "address sign up within 7 days (SIGN_UP=invited); no mail is sent. link says\n"
     "whose the web server's REMOTE_USER, or the sub of IDP_ISSUER's tokens, is.\n";
 
@@ -178,6 +183,43 @@ user_cmd_enable(struct admin *a, const struct user_args *args, struct err *e)
 }
 
 static int
+user_cmd_confirm(struct admin *a, const struct user_args *args, struct err *e)
+{
+	struct user_row u;
+
+	if (admin_find_user(a, args->who, &u, e) == -1)
+		return -1;
+	if (u.email[0] == '\0')
+		return err_set(e, ERR_INVALID, "%s has no address", u.id);
+	if (user_confirm(a->db, u.id, e) == -1 ||
+	    admin_audit(a, "address-confirm", u.id, u.email, e) == -1)
+		return -1;
+	print_user(args, u.id, u.email, NULL);
+	return 0;
+}
+
+/* The reaper stops what of his still runs; without a poke a little later. */
+static int
+user_cmd_delete(struct admin *a, const struct user_args *args, struct err *e)
+{
+	struct err none = { 0 };
+	struct user_row u;
+	struct poke *poke;
+
+	if (admin_find_user(a, args->who, &u, e) == -1 ||
+	    user_delete(a->db, u.id, e) == -1)
+		return -1;
+	if (poke_open(&poke, a->cfg.state_dir, &none) == 0) {
+		poke_send(poke);
+		poke_close(poke);
+	}
+	if (admin_audit(a, "user-delete", u.id, u.email, e) == -1)
+		return -1;
+	print_user(args, u.id, u.email, NULL);
+	return 0;
+}
+
+static int
 user_cmd_invite(struct admin *a, const struct user_args *args, struct err *e)
 {
 	if (strchr(args->who, '@') == NULL || strlen(args->who) > 320)
@@ -303,6 +345,8 @@ static const struct {
 	{ "passwd", true, user_cmd_passwd },
 	{ "disable", true, user_cmd_disable },
 	{ "enable", true, user_cmd_enable },
+	{ "confirm", true, user_cmd_confirm },
+	{ "delete", true, user_cmd_delete },
 	{ "list", false, user_cmd_list },
 	{ "invite", true, user_cmd_invite },
 	{ "link", true, user_cmd_link },

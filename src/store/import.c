@@ -76,19 +76,34 @@ find_user(struct db *db, const char *id, char out[37], struct err *e)
 	    DB_ARGS(args), out, e);
 }
 
-/* The account that is here and has his address, if there is one only. */
+/*
+ * The account that is here and has his address, if there is one only. One that
+ * somebody has made for himself does not stand for him before an administrator
+ * says so: no mail was ever sent there, and the tasks are not to go to whoever
+ * typed in another's address.
+ */
 static int
-find_namesake(struct db *db, const struct import_item *it, char out[37],
-    struct err *e)
+find_namesake(struct db *db, struct import_item *it, struct err *e)
 {
 	const struct db_arg args[] = { db_arg_text(it->user.email) };
+	struct db_rows *rows;
+	int got;
 
 	if (it->user.email == NULL)
 		return 0;
-	return one_text(db,
-	    "SELECT CAST(MIN(id) AS CHAR) FROM users"
-	    " WHERE LOWER(email) = LOWER(?) HAVING COUNT(*) = 1",
-	    DB_ARGS(args), out, e);
+	if (db_query(db,
+		"SELECT CAST(MIN(id) AS CHAR), MIN(email_checked) FROM users"
+		" WHERE LOWER(email) = LOWER(?) HAVING COUNT(*) = 1",
+		DB_ARGS(args), &rows, e) == -1)
+		return -1;
+	if ((got = db_next(rows, e)) == 1) {
+		(void)snprintf(it->new_id, sizeof(it->new_id), "%s",
+		    db_col_text(rows, 0));
+		it->end =
+		    db_col_int(rows, 1) != 0 ? IMPORT_JOINED : IMPORT_UNCHECKED;
+	}
+	db_rows_end(rows);
+	return got;
 }
 
 static int
@@ -234,16 +249,18 @@ record(struct db *db, const struct importing *im, const struct import_item *it,
 	    DB_ARGS(args), NULL, e);
 }
 
-/* Is there one here that stands for it? 1 with it->new_id, 0, -1. */
+/* Is there one here that stands for it, or may? 1 with it->new_id and
+ * it->end, 0, -1. */
 static int
 find_same(struct db *db, struct import_item *it, struct err *e)
 {
 	int got;
 
+	it->end = IMPORT_JOINED;
 	switch (it->kind) {
 	case IMPORT_USER:
 		got = find_user(db, it->legacy_id, it->new_id, e);
-		return got != 0 ? got : find_namesake(db, it, it->new_id, e);
+		return got != 0 ? got : find_namesake(db, it, e);
 	case IMPORT_PROJECT:
 		return find_twin_project(db, it, it->new_id, e);
 	case IMPORT_TASK:
@@ -309,8 +326,7 @@ import_one(struct db *db, const struct importing *im, struct import_item *it,
 		return -1;
 	if (got == 0)
 		return write_new(db, im, it, project_id, e);
-	it->end = IMPORT_JOINED;
-	return record(db, im, it, e);
+	return it->end == IMPORT_JOINED ? record(db, im, it, e) : 0;
 }
 
 static int

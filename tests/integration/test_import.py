@@ -30,7 +30,7 @@ SHOWN = "2025-06-14T10:11:12.123456+00:00"
 
 @pytest.fixture(scope="module")
 def stack():
-    with apikit.Stack() as s:
+    with apikit.Stack(SIGN_UP="open") as s:
         yield s
 
 
@@ -273,7 +273,7 @@ def test_an_id_that_is_taken_becomes_another(stack):
 
 
 def test_an_account_with_the_same_address_stands_for_the_user(stack):
-    here = stack.user()
+    here = stack.user(apikit.PASSWORD)
     user = a_user(email=here.email.upper())
     project = a_project(user)
     task = a_task(user, project_id=project["id"])
@@ -281,6 +281,47 @@ def test_an_account_with_the_same_address_stands_for_the_user(stack):
     assert f"user {user['id']} is {here.id} here" in said
     assert count(stack, "users") == 1
     assert here.get(f"/api/tasks/{task['id']}").status_code == 200
+
+
+def sign_up(stack, email):
+    answer = stack.post("/auth/v1/signup", {"email": email,
+                                            "password": apikit.PASSWORD})
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def test_who_signed_up_with_anothers_address_gets_nothing_of_his(stack):
+    """SIGN_UP=open sends no mail: an address is what somebody has typed."""
+    user = a_user()
+    squatter = sign_up(stack, user["email"].upper())
+    project = a_project(user)
+    task = a_task(user, project_id=project["id"])
+    for options in (["--dry-run"], [], []):
+        said = import_rows(stack, "csv", [user], [project], [task],
+                           status=65, options=options)
+        assert f"skipped: the account {squatter['user']['id']} made itself " \
+            "with this address" in said
+        assert count(stack, "tasks") == 0
+    listed = stack.get("/api/tasks", squatter["access_token"]).json()
+    assert listed["total_tasks"] == 0
+    # He is not who he says: away with him, and the owner has his own.
+    stack.taskmill("user", "delete", squatter["user"]["id"])
+    import_rows(stack, "csv", [user], [project], [task])
+    stack.taskmill("user", "passwd", user["id"], input=apikit.PASSWORD + "\n")
+    assert session(stack, user["id"]).get(
+        f"/api/tasks/{task['id']}").status_code == 200
+
+
+def test_who_signed_up_is_confirmed_and_gets_what_is_his(stack):
+    user = a_user()
+    here = sign_up(stack, user["email"])
+    task = a_task(user)
+    import_rows(stack, "csv", [user], [], [task], status=65)
+    stack.taskmill("user", "confirm", user["email"])
+    said = import_rows(stack, "csv", [user], [], [task])
+    assert f"user {user['id']} is {here['user']['id']} here" in said
+    assert stack.get(f"/api/tasks/{task['id']}",
+                     here["access_token"]).status_code == 200
 
 
 def test_a_user_who_is_here_already(stack):
