@@ -14,12 +14,18 @@
 #define MODES_MAX ((size_t)16 * 1024)
 #define KILL_ROUNDS 3
 
-static int
-set_addresses(struct e2b *b, struct err *e)
+int
+e2b_set_account(struct e2b *b, const struct sandbox_e2b *set, struct err *e)
 {
-	const struct sandbox_e2b *s = b->set;
+	const struct sandbox_e2b *s = &b->account;
 	int n, k;
 
+	b->account = *set;
+	if (b->account.template_id[0] == '\0')
+		b->account.template_id = "base";
+	if (b->account.domain[0] == '\0')
+		b->account.domain = "e2b.app";
+	b->set = s;
 	if (s->api_url[0] != '\0')
 		n = snprintf(b->api, sizeof(b->api), "%s", s->api_url);
 	else
@@ -101,16 +107,11 @@ e2b_open(struct sandbox **sb, const struct sandbox_spec *spec, struct err *e)
 	if (b == NULL)
 		return err_set(e, ERR_RETRY, "out of memory");
 	b->base.kind = &sandbox_e2b;
-	b->account = *spec->e2b;
-	if (b->account.template_id[0] == '\0')
-		b->account.template_id = "base";
-	if (b->account.domain[0] == '\0')
-		b->account.domain = "e2b.app";
-	b->set = &b->account;
 	b->host = spec->host;
 	b->modes = (struct buf)BUF(MODES_MAX);
 	b->host->failure = NULL;
-	if (set_addresses(b, e) == -1 || net_pool_new(&b->pool, e) == -1 ||
+	if (e2b_set_account(b, spec->e2b, e) == -1 ||
+	    net_pool_new(&b->pool, e) == -1 ||
 	    (spec->memo == NULL
 		    ? e2b_create(b, spec->life_s, e)
 		    : e2b_reopen(b, spec->memo, spec->life_s, e)) == -1)

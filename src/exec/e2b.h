@@ -23,6 +23,7 @@
  * Files: e2b.c opens and closes, e2b_http.c asks, e2b_control.c are the calls
  * to the account's API, e2b_create.c makes a sandbox without ever making two,
  * e2b_reopen.c goes on with that of a process that has died,
+ * e2b_list.c lists them, e2b_older.c ends those of earlier attempts,
  * e2b_files.c puts and gets, e2b_start.c starts a command and listens,
  * e2b_run.c follows it to its end, e2b_trouble.c knows the errors,
  * e2b_envelope.c and e2b_event.c the streams.
@@ -88,6 +89,10 @@ struct e2b_request {
 
 #define E2B_HEADERS_MAX 10
 
+/* Fills in the account's address and key. ERR_INVALID: they cannot be. */
+int e2b_set_account(struct e2b *b, const struct sandbox_e2b *set,
+    struct err *e) MUST_CHECK;
+
 /* The headers of a request, NULL last. */
 void e2b_headers(const struct e2b *b, const struct e2b_request *rq,
     const char *headers[E2B_HEADERS_MAX]);
@@ -116,6 +121,13 @@ bool e2b_stopped(const struct e2b *b);
 /* Waits. False when it was stopped. */
 bool e2b_pause(struct e2b *b, int64_t ms);
 
+/*
+ * Tells whom the sandbox works for, once for each trouble, what it waits for.
+ * told is E2B_FINE at first.
+ */
+int e2b_tell(const struct e2b *b, enum e2b_trouble *told,
+    struct err *e) MUST_CHECK;
+
 /* How long to wait before try number n (0 first), in ms: 250 and doubling. */
 int64_t e2b_backoff_ms(unsigned int n);
 
@@ -127,6 +139,15 @@ int e2b_find(struct e2b *b, const char *nonce, struct err *e) MUST_CHECK;
 int e2b_renew(struct e2b *b, unsigned int life_s, struct err *e) MUST_CHECK;
 int e2b_wake(struct e2b *b, unsigned int life_s, struct err *e) MUST_CHECK;
 int e2b_kill(struct e2b *b, struct err *e) MUST_CHECK;
+
+/* Another one than b's own. 0, or 1: it was gone already. */
+int e2b_kill_id(struct e2b *b, const char *id, struct err *e) MUST_CHECK;
+
+/*
+ * Ends the sandboxes of this task's earlier attempts, so that no two agents
+ * work at once (reliability 8). ERR_RETRY: E2B did not say so in time.
+ */
+int e2b_end_older(struct e2b *b, struct err *e) MUST_CHECK;
 
 /* Makes a sandbox, waiting for its turn. */
 int e2b_create(struct e2b *b, unsigned int life_s, struct err *e) MUST_CHECK;

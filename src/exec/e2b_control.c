@@ -3,11 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "exec/e2b.h"
+#include "exec/e2b_list.h"
 #include "util/clock.h"
 
 #define ANSWER_MAX ((size_t)1024 * 1024)
-#define PAGES_MAX 100
 #define KILL_CALL_MS 10000
 #define JSON_TYPE "Content-Type: application/json"
 
@@ -22,15 +21,6 @@ is_shared(const char *domain)
 		if (strcmp(shared_domains[i], domain) == 0)
 			return true;
 	return false;
-}
-
-/* Of [a-z0-9]: it goes into paths and host names. */
-static bool
-is_id(const char *id)
-{
-	size_t n = strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-");
-
-	return n > 0 && n < E2B_ID_MAX && id[n] == '\0';
 }
 
 /* Letters that may stand in a host's name. */
@@ -76,7 +66,7 @@ take_sandbox(struct e2b *b, struct json_object *o, struct err *e)
 	size_t len;
 
 	if (json_get_string(o, "sandboxID", &id, &len) != JSON_FOUND ||
-	    !is_id(id) || (b->id[0] != '\0' && strcmp(b->id, id) != 0))
+	    !cloud_is_id(id) || (b->id[0] != '\0' && strcmp(b->id, id) != 0))
 		return e2b_fail(b, E2B_PROTOCOL, "a sandbox without its id", e);
 	(void)snprintf(b->id, sizeof(b->id), "%s", id);
 	(void)snprintf(b->routing, sizeof(b->routing), "E2b-Sandbox-Id: %s",
@@ -133,7 +123,7 @@ write_create(const struct e2b *b, struct buf *body, const char *nonce,
 		json_name_bool(&j, "secure", true);
 	json_name(&j, "metadata");
 	json_open(&j);
-	json_name_text(&j, "app", "taskmill");
+	json_name_text(&j, "app", E2B_APP);
 	json_name_text(&j, "deployment", s->deployment);
 	(void)snprintf(number, sizeof(number), "%lld", (long long)s->task_id);
 	json_name_text(&j, "task", number);
@@ -223,91 +213,6 @@ e2b_look(struct e2b *b, bool *paused, struct err *e)
 	return rc;
 }
 
-/* The id of the one sandbox in a page that has the nonce; "" if none has. */
-static int
-search_page(struct e2b *b, const struct net_response *rs, const char *nonce,
-    char id[E2B_ID_MAX], struct err *e)
-{
-	struct json_object *o, *metadata;
-	const char *got, *found;
-	size_t len;
-
-	if (read_json(b, rs, &o, e) == -1)
-		return -1;
-	for (size_t i = 0; i < json_array_size(o) && id[0] == '\0'; i++) {
-		struct json_object *one = json_array_object(o, i);
-
-		if (one != NULL &&
-		    json_get_object(one, "metadata", &metadata) == JSON_FOUND &&
-		    json_get_string(metadata, "nonce", &got, &len) ==
-			JSON_FOUND &&
-		    strcmp(got, nonce) == 0 &&
-		    json_get_string(one, "sandboxID", &found, &len) ==
-			JSON_FOUND &&
-		    is_id(found))
-			(void)snprintf(id, E2B_ID_MAX, "%s", found);
-	}
-	json_free(o);
-	return 0;
-}
-
-/* One page; next: the cursor of the next one, "" behind the last. */
-static int
-read_page(struct e2b *b, const char *nonce, char next[NET_WANTED_MAX],
-    char id[E2B_ID_MAX], struct err *e)
-{
-	char path[NET_WANTED_MAX + 160];
-	const struct e2b_request rq = { .face = E2B_CONTROL,
-		.method = "GET",
-		.path = path,
-		.want = "X-Next-Token",
-		.max_body = ANSWER_MAX };
-	struct net_response rs;
-	int rc = -1;
-
-	/* Letters and digits only: the filter is decoded three times (2.5). */
-	(void)snprintf(path, sizeof(path),
-	    "/v2/sandboxes?metadata=app%%3Dtaskmill%%26nonce%%3D%s"
-	    "&state=running,paused&limit=100%s%s",
-	    nonce, next[0] == '\0' ? "" : "&nextToken=", next);
-	if (e2b_ask(b, &rq, &rs, e) == 0) {
-		(void)snprintf(next, NET_WANTED_MAX, "%s",
-		    rs.has_wanted[0] ? rs.wanted[0] : "");
-		rc = search_page(b, &rs, nonce, id, e);
-	}
-	net_response_clear(&rs);
-	return rc;
-}
-
-/* A cursor as it may stand in a URL: base64url and a little more. */
-static bool
-is_cursor(const char *s)
-{
-	return s[strspn(s,
-		   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		   "0123456789-_=.~%")] == '\0';
-}
-
-int
-e2b_find(struct e2b *b, const char *nonce, struct err *e)
-{
-	char next[NET_WANTED_MAX] = "", id[E2B_ID_MAX] = "";
-	bool paused;
-
-	for (int i = 0; i < PAGES_MAX && id[0] == '\0'; i++) {
-		if (read_page(b, nonce, next, id, e) == -1)
-			return -1;
-		if (!is_cursor(next))
-			return e2b_fail(b, E2B_PROTOCOL, "a cursor", e);
-		if (next[0] == '\0')
-			break;
-	}
-	if (id[0] == '\0')
-		return err_set(e, ERR_ABSENT, "no sandbox of this attempt");
-	(void)snprintf(b->id, sizeof(b->id), "%s", id);
-	return e2b_look(b, &paused, e); /* lists have no token */
-}
-
 /* POST to a path of the sandbox with {"timeout":S}. */
 static int
 post_timeout(struct e2b *b, const char *path, unsigned int life_s,
@@ -362,7 +267,7 @@ e2b_wake(struct e2b *b, unsigned int life_s, struct err *e)
 }
 
 int
-e2b_kill(struct e2b *b, struct err *e)
+e2b_kill_id(struct e2b *b, const char *id, struct err *e)
 {
 	char path[E2B_ID_MAX + 32];
 	const struct e2b_request rq = { .face = E2B_CONTROL,
@@ -373,12 +278,19 @@ e2b_kill(struct e2b *b, struct err *e)
 	struct net_response rs;
 	int rc;
 
-	(void)snprintf(path, sizeof(path), "/sandboxes/%s", b->id);
+	(void)snprintf(path, sizeof(path), "/sandboxes/%s", id);
 	rc = e2b_ask_again(b, &rq, &rs, e);
 	net_response_clear(&rs);
-	if (rc == -1 && b->trouble == E2B_GONE) /* somebody was quicker */
-		rc = 0;
-	if (rc == 0)
-		b->dead = true;
+	if (rc == -1 && b->trouble == E2B_GONE)
+		return 1;
 	return rc;
+}
+
+int
+e2b_kill(struct e2b *b, struct err *e)
+{
+	if (e2b_kill_id(b, b->id, e) == -1)
+		return -1;
+	b->dead = true;
+	return 0;
 }

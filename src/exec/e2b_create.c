@@ -43,23 +43,6 @@ remember_nonce(const struct making *m, struct err *e)
 	return e2b_remember(b, e);
 }
 
-/* Tells, once for each reason, what the task waits for. */
-static int
-tell(struct making *m, struct err *e)
-{
-	const struct sandbox_host *h = m->b->host;
-	struct err why = { 0 };
-	char text[sizeof(why.text) + 40];
-
-	if (m->told == m->b->trouble || h->note == NULL)
-		return 0;
-	m->told = m->b->trouble;
-	(void)e2b_trouble_set(&why, m->b->trouble, m->b->said);
-	(void)snprintf(text, sizeof(text), "Waiting for a sandbox: %s",
-	    why.text);
-	return h->note(h->ctx, text, e);
-}
-
 int
 e2b_search(struct e2b *b, const char *nonce, int64_t limit_ms, struct err *e)
 {
@@ -110,7 +93,7 @@ wait_turn(struct making *m, int retry_after_s, struct err *e)
 	m->tries++;
 	if (ms == -1)
 		return -1;
-	if (tell(m, e) == -1)
+	if (e2b_tell(m->b, &m->told, e) == -1)
 		return -1;
 	*e = why;
 	if (!e2b_pause(m->b, ms))
@@ -178,6 +161,8 @@ e2b_create(struct e2b *b, unsigned int life_s, struct err *e)
 	int64_t asked;
 	int rc;
 
+	if (e2b_end_older(b, e) == -1)
+		return -1;
 	do {
 		asked = clock_mono_ms();
 		rc = try_once(&m, e);

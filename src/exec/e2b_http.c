@@ -49,6 +49,22 @@ e2b_pause(struct e2b *b, int64_t ms)
 	return !e2b_stopped(b);
 }
 
+int
+e2b_tell(const struct e2b *b, enum e2b_trouble *told, struct err *e)
+{
+	const struct sandbox_host *h = b->host;
+	struct err why = { 0 };
+	char text[sizeof(why.text) + 40];
+
+	if (*told == b->trouble || h->note == NULL)
+		return 0;
+	*told = b->trouble;
+	(void)e2b_trouble_set(&why, b->trouble, b->said);
+	(void)snprintf(text, sizeof(text), "Waiting for a sandbox: %s",
+	    why.text);
+	return h->note(h->ctx, text, e);
+}
+
 int64_t
 e2b_backoff_ms(unsigned int n)
 {

@@ -5,6 +5,7 @@ libexec_a_SOURCES = \
 	src/exec/changes.c \
 	src/exec/changes.h \
 	src/exec/changes_texts.c \
+	src/exec/cloud.c \
 	src/exec/e2b.c \
 	src/exec/e2b.h \
 	src/exec/e2b_control.c \
@@ -15,6 +16,9 @@ libexec_a_SOURCES = \
 	src/exec/e2b_event.h \
 	src/exec/e2b_files.c \
 	src/exec/e2b_http.c \
+	src/exec/e2b_list.c \
+	src/exec/e2b_list.h \
+	src/exec/e2b_older.c \
 	src/exec/e2b_process.c \
 	src/exec/e2b_process.h \
 	src/exec/e2b_reopen.c \
