@@ -20,6 +20,7 @@ static const struct command {
 	{ "reaper", cmd_reaper, false,
 	    "claim tasks and look after their runs" },
 	{ "spawner", cmd_spawner, true, "fork runners for a reaper" },
+	{ "janitor", cmd_janitor, true, "end sandboxes that nobody owns" },
 	{ "run", cmd_run, false,
 	    "run one attempt from a spec, without a database" },
 	{ "jwks", cmd_jwks, false, "fetch an identity provider's public keys" },
@@ -34,6 +35,8 @@ static const struct command {
 	    "show sign-ins and changes of accounts and tokens" },
 	{ "task", cmd_task, false,
 	    "start, follow and cancel tasks over the API" },
+	{ "sandbox", cmd_sandbox, false,
+	    "list and end this deployment's cloud sandboxes" },
 	{ "fault-points", cmd_fault_points, true, "list fault points" },
 };
 

@@ -26,6 +26,11 @@ int admin_open(struct admin *a, const char *config_path,
     struct err *e) MUST_CHECK;
 void admin_close(struct admin *a); /* takes a zeroed struct */
 
+/* For who works for long and needs the database now and then: away with its
+ * connection, and another handle. */
+void admin_disconnect(struct admin *a);
+int admin_connect(struct admin *a, struct err *e) MUST_CHECK;
+
 /* The user that a person named by id or e-mail address. */
 int admin_find_user(struct admin *a, const char *who, struct user_row *u,
     struct err *e) MUST_CHECK;

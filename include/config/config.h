@@ -151,6 +151,7 @@ struct config {
 	long e2b_busy_wait_s;
 	long e2b_quota_wait_s;
 	long e2b_silence_s;
+	long e2b_janitor_s;
 	char *anthropic_api_key;
 	char *openai_api_key;
 	char *github_token;

@@ -1,6 +1,9 @@
 #ifndef STORE_MACHINE_H
 #define STORE_MACHINE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "db/db.h"
 
 /*
@@ -32,5 +35,21 @@ int machine_age_s(struct db *db, double *age_s, struct err *e) MUST_CHECK;
 #define MACHINE_TROUBLE_MAX 101
 int machine_trouble(struct db *db, unsigned int fresh_s,
     char trouble[MACHINE_TROUBLE_MAX], struct err *e) MUST_CHECK;
+
+/*
+ * What the janitor of this machine has seen of the cloud's sandboxes (whole:
+ * all of them), and how many it has just killed.
+ */
+int machine_cloud_note(struct db *db, const char *id, bool whole,
+    unsigned int seen, unsigned int killed, struct err *e) MUST_CHECK;
+
+struct machine_cloud {
+	int64_t sandboxes; /* as last seen by any machine; -1: never */
+	int64_t age_s;     /* since then */
+	int64_t killed;    /* by all machines so far */
+};
+
+int machine_cloud_get(struct db *db, struct machine_cloud *m,
+    struct err *e) MUST_CHECK;
 
 #endif

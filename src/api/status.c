@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "store/machine.h"
 #include "store/queue.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -201,6 +202,30 @@ put_outbound_metrics(struct buf *out, const struct scoreboard *b)
 	    (int64_t)atomic_load(&b->killed));
 }
 
+/* Of cloud sandboxes; nothing where there never was one to be seen. */
+static void
+put_cloud_metrics(struct buf *out, struct call *c)
+{
+	struct machine_cloud m;
+	struct err e = { 0 };
+
+	if (machine_cloud_get(c->api->db, &m, &e) == -1) {
+		log_err(LOG_WARN, &e, "no-cloud-numbers id=%s",
+		    c->rq->request_id);
+		return;
+	}
+	if (m.sandboxes < 0)
+		return;
+	metric_one(out, "sandboxes", "gauge",
+	    "Cloud sandboxes of this deployment, as last looked at.",
+	    m.sandboxes);
+	metric_one(out, "sandboxes_age_seconds", "gauge",
+	    "How long ago that was.", m.age_s);
+	metric_one(out, "sandboxes_killed_total", "counter",
+	    "Cloud sandboxes that no task owned and that were ended.",
+	    m.killed);
+}
+
 int
 status_metrics(struct call *c, struct err *e)
 {
@@ -225,5 +250,6 @@ status_metrics(struct call *c, struct err *e)
 	    q.pending, q.running);
 	metric_one(out, "oldest_pending_seconds", "gauge",
 	    "Age of the longest waiting task.", q.oldest_pending_s);
+	put_cloud_metrics(out, c);
 	return 0;
 }

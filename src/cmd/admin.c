@@ -8,15 +8,10 @@
 #include "util/encode.h"
 
 int
-admin_open(struct admin *a, const char *config_path, struct err *e)
+admin_connect(struct admin *a, struct err *e)
 {
 	const struct config *c = &a->cfg;
-	struct db_options o;
-
-	memset(a, 0, sizeof(*a));
-	if (encode_init(e) == -1 || config_load(&a->cfg, config_path, e) == -1)
-		return -1;
-	o = (struct db_options){
+	const struct db_options o = {
 		.socket = c->db_socket,
 		.host = c->db_host,
 		.port = (unsigned int)c->db_port,
@@ -25,7 +20,24 @@ admin_open(struct admin *a, const char *config_path, struct err *e)
 		.password = c->db_password,
 		.ca_file = c->db_ca_file,
 	};
-	if (db_open(&a->db, &o, e) == -1) {
+
+	return a->db != NULL ? 0 : db_open(&a->db, &o, e);
+}
+
+void
+admin_disconnect(struct admin *a)
+{
+	db_close(a->db);
+	a->db = NULL;
+}
+
+int
+admin_open(struct admin *a, const char *config_path, struct err *e)
+{
+	memset(a, 0, sizeof(*a));
+	if (encode_init(e) == -1 || config_load(&a->cfg, config_path, e) == -1)
+		return -1;
+	if (admin_connect(a, e) == -1) {
 		config_clear(&a->cfg);
 		return -1;
 	}
@@ -35,8 +47,7 @@ admin_open(struct admin *a, const char *config_path, struct err *e)
 void
 admin_close(struct admin *a)
 {
-	db_close(a->db);
-	a->db = NULL;
+	admin_disconnect(a);
 	config_clear(&a->cfg);
 }
 

@@ -7,6 +7,8 @@ libcmd_a_SOURCES = \
 	src/cmd/audit.c \
 	src/cmd/check.c \
 	src/cmd/client.c \
+	src/cmd/cloud_config.c \
+	src/cmd/cloud_config.h \
 	src/cmd/fault_points.c \
 	src/cmd/import.c \
 	src/cmd/import_chat.c \
@@ -14,11 +16,15 @@ libcmd_a_SOURCES = \
 	src/cmd/import_check.h \
 	src/cmd/import_file.c \
 	src/cmd/import_file.h \
+	src/cmd/janitor.c \
 	src/cmd/jwks.c \
 	src/cmd/keygen.c \
 	src/cmd/migrate.c \
+	src/cmd/orphans.c \
+	src/cmd/orphans.h \
 	src/cmd/reaper.c \
 	src/cmd/run.c \
+	src/cmd/sandbox.c \
 	src/cmd/secret_input.c \
 	src/cmd/serve.c \
 	src/cmd/spawner.c \

@@ -137,6 +137,7 @@ const struct setting settings[] = {
 	NUMBER("E2B_CREATE_TIMEOUT_S", e2b_create_s, "90", 1, 600, "for one request to make a sandbox"),
 	NUMBER("E2B_BUSY_WAIT_S", e2b_busy_wait_s, "300", 1, DAY_S, "how long a task tries to get a sandbox while E2B has no room or is away"),
 	NUMBER("E2B_QUOTA_WAIT_S", e2b_quota_wait_s, "900", 1, DAY_S, "how long a task waits while the account runs as many sandboxes as it may"),
+	NUMBER("E2B_JANITOR_S", e2b_janitor_s, "60", 1, 3600, "how often sandboxes that no task owns are looked for"),
 	NUMBER("E2B_SILENCE_S", e2b_silence_s, "100", 6, 600, "a connection to a sandbox without a byte for so long is dead"),
 	SECRET("ANTHROPIC_API_KEY", anthropic_api_key, 0, 512, "for agents that name it in their manifest"),
 	SECRET("OPENAI_API_KEY", openai_api_key, 0, 512, "for agents that name it in their manifest"),

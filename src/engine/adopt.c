@@ -73,6 +73,7 @@ give_back_row(struct engine *g, const struct hold *h, bool counts,
 		return e->kind == ERR_CONFLICT ? 0 : -1;
 	log_line(LOG_WARN, "task given back id=%jd attempt=%u why=" LOG_STR,
 	    (intmax_t)h->task_id, h->attempt, log_str(why));
+	cloud_janitor_poke(&g->cloud);
 	g->claim.at_ms = 0;
 	g->busy = true;
 	return 0;

@@ -50,6 +50,7 @@ void
 finish_drop(struct engine *g, struct run *r)
 {
 	log_line(LOG_INFO, "run dropped run=%s", r->name);
+	cloud_janitor_poke(&g->cloud);
 	(void)leftover_kill(g->config->sandbox_dir, &r->hold);
 	clean(g, r);
 }
@@ -100,8 +101,10 @@ fail(struct engine *g, struct run *r, enum failure failure, const char *text)
 	g->batch.count = 0;
 	if (job_of(&r->hold)->ships
 		? ship_position(g, r) == 0 && complete(g, r, &result) == 0
-		: publish_end(g, r, &push) == 0)
+		: publish_end(g, r, &push) == 0) {
+		cloud_janitor_poke(&g->cloud);
 		clean(g, r);
+	}
 }
 
 /* A result of "stopped" that nobody in the database asked for. */
@@ -236,6 +239,7 @@ give_back(struct engine *g, struct run *r, unsigned int tries, const char *why)
 		link_worked(g, clock_mono_ms());
 		log_line(LOG_WARN, "run lost run=%s tries=%u why=" LOG_STR,
 		    r->name, tries + (r->began ? 1 : 0), log_str(why));
+		cloud_janitor_poke(&g->cloud);
 		clean(g, r);
 		return;
 	}

@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "db/db.h"
 #include "engine/batch.h"
+#include "engine/cloud_janitor.h"
 #include "engine/identity.h"
 #include "engine/janitor.h"
 #include "engine/job.h"
@@ -28,6 +29,7 @@ struct engine {
 	struct spawner spawner;
 	struct runs runs;
 	struct janitor janitor;
+	struct cloud_janitor cloud;
 	struct room room;
 	struct batch batch;
 
@@ -51,7 +53,7 @@ struct engine {
 	int64_t clock_offset_us;
 	bool clock_known;
 	int64_t others; /* machines that might take over our tasks */
-	pid_t watched_spawner;
+	pid_t watched_spawner, watched_cloud;
 	bool stop;
 };
 

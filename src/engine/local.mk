@@ -4,6 +4,8 @@ libengine_a_SOURCES = \
 	src/engine/batch.c \
 	src/engine/batch.h \
 	src/engine/claim.c \
+	src/engine/cloud_janitor.c \
+	src/engine/cloud_janitor.h \
 	src/engine/decide.c \
 	src/engine/decide.h \
 	src/engine/finish.c \
@@ -34,6 +36,5 @@ libengine_a_SOURCES = \
 	src/engine/step.c \
 	src/engine/sweep.c \
 	src/engine/timer.c \
-	src/engine/timer.h \
 	src/engine/workspace.c \
 	src/engine/workspace.h

@@ -23,7 +23,8 @@
 enum tag {
 	TAG_POKE = 1,
 	TAG_LIFELINE,
-	TAG_SPAWNER
+	TAG_SPAWNER,
+	TAG_CLOUD
 };
 
 /* Set by signals alone. */
@@ -70,7 +71,7 @@ watch(const struct engine *g, int fd, uint32_t events, uint64_t tag,
 	return 0;
 }
 
-/* New pidfds, and a new spawner. */
+/* New pidfds, and a new spawner or janitor. */
 static void
 watch_new(struct engine *g)
 {
@@ -87,6 +88,9 @@ watch_new(struct engine *g)
 	    g->spawner.proc.pid != g->watched_spawner &&
 	    watch(g, g->spawner.sock, EPOLLRDHUP, TAG_SPAWNER, &e) == 0)
 		g->watched_spawner = g->spawner.proc.pid;
+	if (g->cloud.sock != -1 && g->cloud.proc.pid != g->watched_cloud &&
+	    watch(g, g->cloud.sock, EPOLLRDHUP, TAG_CLOUD, &e) == 0)
+		g->watched_cloud = g->cloud.proc.pid;
 	if (e.kind != ERR_NONE)
 		log_err(LOG_ERROR, &e, "watch"); /* ticks find out too */
 }
@@ -119,6 +123,10 @@ on_event(struct engine *g, uint64_t tag, int64_t now_ms)
 	case TAG_SPAWNER:
 		spawner_died(&g->spawner, now_ms);
 		g->watched_spawner = 0;
+		break;
+	case TAG_CLOUD:
+		cloud_janitor_died(&g->cloud, now_ms);
+		g->watched_cloud = 0;
 		break;
 	}
 }
@@ -213,6 +221,9 @@ reopen_log(struct engine *g)
 	 */
 	spawner_close(&g->spawner);
 	g->watched_spawner = 0;
+	/* And so has the janitor, which comes again at once. */
+	cloud_janitor_close(&g->cloud);
+	g->watched_cloud = 0;
 }
 
 /*
@@ -231,6 +242,9 @@ pass(struct engine *g, struct err *e)
 	adopt_wishes(g, clock_mono_ms());
 	sweep_due(g, clock_mono_ms());
 	janitor_due(&g->janitor, &g->runs, clock_mono_ms());
+	if (g->registered)
+		cloud_janitor_due(&g->cloud, g->config, g->spawner.program,
+		    g->id.machine_id, clock_mono_ms());
 	watch_new(g);
 	return 0;
 }
@@ -304,6 +318,7 @@ static void
 close_all(struct engine *g)
 {
 	spawner_close(&g->spawner);
+	cloud_janitor_close(&g->cloud);
 	runs_clear(&g->runs);
 	janitor_clear(&g->janitor);
 	keyring_clear(&g->keys);
@@ -341,6 +356,7 @@ open_all(struct engine *g, const struct engine_options *o, struct err *e)
 	g->lifeline = o->lifeline;
 	g->spool_fd = g->epoll_fd = g->poke_fd = -1;
 	g->spawner.sock = -1;
+	cloud_janitor_init(&g->cloud);
 	g->id.lock_fd = -1;
 	keyring_init(&g->keys, o->config->state_dir);
 	janitor_init(&g->janitor, o->config->sandbox_dir);

@@ -89,9 +89,10 @@ sweep(struct engine *g, int64_t now_ms)
 		return;
 	}
 	link_worked(g, now_ms);
-	if (taken > 0)
-		log_line(LOG_WARN, "leases of silent machines ended count=%u",
-		    taken);
+	if (taken == 0)
+		return;
+	log_line(LOG_WARN, "leases of silent machines ended count=%u", taken);
+	cloud_janitor_poke(&g->cloud);
 }
 
 static void

@@ -26,6 +26,7 @@ libstore_a_SOURCES = \
 	src/store/session.c \
 	src/store/sign_in.c \
 	src/store/sign_in.h \
+	src/store/standing.c \
 	src/store/state.c \
 	src/store/task_cancel.c \
 	src/store/task_chat.c \

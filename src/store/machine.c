@@ -122,3 +122,47 @@ machine_trouble(struct db *db, unsigned int fresh_s,
 	db_rows_end(rows);
 	return got == -1 ? -1 : 0;
 }
+
+/* Not repeated by itself: a number too few is better than one too many. */
+int
+machine_cloud_note(struct db *db, const char *id, bool whole, unsigned int seen,
+    unsigned int killed, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_uint(killed),
+		db_arg_uint(whole ? 1 : 0), db_arg_uint(seen),
+		db_arg_uint(whole ? 1 : 0), db_arg_text(id) };
+
+	return db_exec(db,
+	    "UPDATE machines SET sandboxes_killed = sandboxes_killed + ?,"
+	    " sandboxes = IF(?, ?, sandboxes), sandboxes_seen_at ="
+	    " IF(?, UTC_TIMESTAMP(6), sandboxes_seen_at) WHERE id = ?",
+	    DB_ARGS(args), NULL, e);
+}
+
+int
+machine_cloud_get(struct db *db, struct machine_cloud *m, struct err *e)
+{
+	struct db_rows *rows;
+	int got;
+
+	*m = (struct machine_cloud){ .sandboxes = -1 };
+	if (db_query(db,
+		"SELECT (SELECT sandboxes FROM machines"
+		"  WHERE sandboxes_seen_at IS NOT NULL"
+		"  ORDER BY sandboxes_seen_at DESC LIMIT 1),"
+		" TIMESTAMPDIFF(SECOND, MAX(sandboxes_seen_at),"
+		"  UTC_TIMESTAMP(6)),"
+		" CAST(COALESCE(SUM(sandboxes_killed), 0) AS SIGNED)"
+		" FROM machines",
+		DB_NO_ARGS, &rows, e) == -1)
+		return -1;
+	got = db_next(rows, e);
+	if (got == 1 && !db_col_null(rows, 0)) {
+		m->sandboxes = db_col_int(rows, 0);
+		m->age_s = db_col_int(rows, 1);
+	}
+	if (got == 1)
+		m->killed = db_col_int(rows, 2);
+	db_rows_end(rows);
+	return got == 1 ? 0 : -1;
+}

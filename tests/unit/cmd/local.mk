@@ -1,0 +1,4 @@
+check_PROGRAMS += test_orphans
+TESTS += test_orphans
+test_orphans_SOURCES = tests/unit/cmd/test_orphans.c
+test_orphans_LDADD = libcmd.a $(CMOCKA_LIBS)

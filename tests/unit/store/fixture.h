@@ -88,5 +88,6 @@ int run_crowd_tests(void);
 int run_project_tests(void);
 int run_publish_tests(void);
 int run_rate_tests(void);
+int run_standing_tests(void);
 
 #endif

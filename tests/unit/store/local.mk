@@ -17,6 +17,7 @@ test_store_SOURCES = \
 	tests/unit/store/test_queue.c \
 	tests/unit/store/test_rate.c \
 	tests/unit/store/test_result.c \
+	tests/unit/store/test_standing.c \
 	tests/unit/store/test_state.c \
 	tests/unit/store/test_store.c \
 	tests/unit/store/test_task.c \
