@@ -62,17 +62,11 @@ const char *host_text(enum host_outcome outcome);
 /* For log lines: "bad_token", "rate_limit", ... Never NULL. */
 const char *host_outcome_name(enum host_outcome outcome);
 
-/* What the caller can do about it. HOST_OK is ERR_NONE. */
-enum err_kind host_outcome_kind(enum host_outcome outcome);
-
 /*
  * True if the same call may work later without the user doing anything:
  * a client is told 502 and, if known, when (HTTP contract D25).
  */
 bool host_outcome_passes(enum host_outcome outcome);
-
-/* Fills *e: the sentence, and behind a colon what the host said. Returns -1. */
-int host_failure_err(const struct host_failure *f, struct err *e);
 
 /* Whom a token belongs to. */
 struct host_viewer {
@@ -141,7 +135,8 @@ bool host_may_create_branches(const struct host_viewer *v,
 
 /* A kind of host and a connection to it; see github.h for each function. */
 struct code_host {
-	const char *label; /* "GitHub", for texts */
+	const char *label;     /* "GitHub", for texts */
+	const char *repo_host; /* HOST[:PORT] in URLs of its repositories */
 	void *self;
 	int (*viewer)(void *self, const char *token, struct host_viewer *v,
 	    struct host_failure *f);

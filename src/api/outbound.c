@@ -84,20 +84,10 @@ outbound_close(struct api *a)
 	a->outbound = NULL;
 }
 
-/* "api.github.com" is github.com's, and HOST/api/v3 is HOST's. */
 bool
-outbound_serves(const struct api *a, const struct repo_url *u)
+outbound_serves(const struct code_host *h, const struct repo_url *u)
 {
-	const char *host = strstr(a->cfg->github_api_url, "://");
-	size_t len;
-
-	if (host == NULL)
-		return false;
-	host += 3;
-	if (strncasecmp(host, "api.", 4) == 0)
-		host += 4;
-	len = strcspn(host, "/");
-	return strlen(u->host) == len && strncasecmp(u->host, host, len) == 0;
+	return strcasecmp(u->host, h->repo_host) == 0;
 }
 
 int

@@ -16,8 +16,8 @@ int outbound_host(struct api *a, const struct code_host **h,
     struct err *e) MUST_CHECK;
 void outbound_close(struct api *a);
 
-/* True if the API asked is that of this repository's host. */
-bool outbound_serves(const struct api *a, const struct repo_url *u);
+/* True if this repository is one of the host's. */
+bool outbound_serves(const struct code_host *h, const struct repo_url *u);
 
 /* Status of an answer for an outcome that is a failure. */
 int outbound_status(enum host_outcome outcome);

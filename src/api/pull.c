@@ -74,7 +74,7 @@ check_url(struct call *c, struct pull *p, bool *refused)
 	*refused = true;
 	if (repo_url_read(&p->url, p->task.repo_url, &policy, &e) == -1)
 		return call_refuse(c, 422, e.text);
-	if (!outbound_serves(c->api, &p->url))
+	if (!outbound_serves(p->host, &p->url))
 		return call_refuse(c, 422,
 		    "Pull requests can be made on the host of GITHUB_API_URL "
 		    "only, and the repository is on another one");
@@ -321,11 +321,11 @@ make(struct call *c, struct pull *p, struct err *e)
 		return rc;
 	if (p->task.has_pull) /* D24 */
 		return answer_stored(c, p);
+	if (outbound_host(c->api, &p->host, e) == -1)
+		return -1;
 	rc = check_url(c, p, &refused);
 	if (rc == -1 || refused)
 		return rc;
-	if (outbound_host(c->api, &p->host, e) == -1)
-		return -1;
 	rc = check_repo(c, p, &refused);
 	if (rc == -1 || refused)
 		return rc;

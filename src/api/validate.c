@@ -17,7 +17,8 @@ struct validation {
 };
 
 static int
-read_input(struct validation *v, const struct call *c, struct err *e)
+read_input(struct validation *v, const struct call *c,
+    const struct code_host *h, struct err *e)
 {
 	const struct config *cfg = c->api->cfg;
 	const struct repo_policy policy = { cfg->repo_allowed_hosts,
@@ -34,7 +35,7 @@ read_input(struct validation *v, const struct call *c, struct err *e)
 		return 0;
 	if (repo_url_read(&v->url, url.s, &policy, e) == -1)
 		return -1;
-	if (!outbound_serves(c->api, &v->url))
+	if (!outbound_serves(h, &v->url))
 		return err_set(e, ERR_INVALID,
 		    "Invalid GitHub URL format: %s is not the host that is "
 		    "asked (GITHUB_API_URL)",
@@ -141,7 +142,7 @@ token_validate_post(struct call *c, struct err *e)
 	const struct code_host *h;
 	struct host_failure f;
 
-	if (read_input(&v, c, e) == -1 || outbound_host(c->api, &h, e) == -1)
+	if (outbound_host(c->api, &h, e) == -1 || read_input(&v, c, h, e) == -1)
 		return -1;
 	if (h->viewer(h->self, v.token.s, &v.viewer, &f) == -1)
 		return refuse_token(c, &f);

@@ -84,7 +84,7 @@ const struct setting settings[] = {
 	TEXT("REPO_ALLOWED_HOSTS", repo_allowed_hosts, "github.com", 1, 4095, "hosts of repositories, host or host:port, separated by commas"),
 	FLAG("REPO_ALLOW_HTTP", repo_allow_http, "no", "repositories over http without TLS too"),
 	TEXT("REPO_CA_FILE", repo_ca_file, "", 0, 4095, "CA certificates for those hosts; empty: the system's"),
-	TEXT("GITHUB_API_URL", github_api_url, "https://api.github.com", 1, 512, "GitHub's REST API; GitHub Enterprise Server has https://HOST/api/v3"),
+	TEXT("GITHUB_API_URL", github_api_url, "https://api.github.com", 1, 512, "GitHub's REST API; GitHub Enterprise Server has https://HOST/api/v3, TENANT.ghe.com https://api.TENANT.ghe.com"),
 	TEXT("GITHUB_CA_FILE", github_ca_file, "", 0, 4095, "CA certificates for it; empty: the system's"),
 	NUMBER("BODY_MAX_BYTES", body_max_bytes, "1048576", 1024, 16777216, "largest request body; nginx has its own limit"),
 	NUMBER("PROMPT_MAX_CHARS", prompt_max_chars, "10000", 1, 16000, "longest prompt, in characters"),

@@ -7,6 +7,41 @@
 #include "github/read.h"
 #include "github/request.h"
 
+#define API_LABEL "api."
+#define TENANTS ".ghe.com"
+
+/* "api.TENANT.ghe.com": one name, and that of no other host's end. */
+static bool
+is_tenant(const char *host)
+{
+	size_t len;
+
+	if (strncmp(host, API_LABEL, strlen(API_LABEL)) != 0)
+		return false;
+	host += strlen(API_LABEL);
+	len = strcspn(host, ".");
+	return len > 0 && strcmp(host + len, TENANTS) == 0;
+}
+
+/* From g->api, which is in lower case as far as this goes. */
+static void
+set_repo_host(struct github *g)
+{
+	bool plain = strncmp(g->api, "http://", 7) == 0;
+	const char *host = strstr(g->api, "://") + 3;
+	const char *usual = plain ? ":80" : ":443";
+	size_t len = strcspn(host, "/"), port = strlen(usual);
+	char *own = g->repo_host;
+
+	if (len > port && strncmp(host + len - port, usual, port) == 0)
+		len -= port;
+	memcpy(own, host, len);
+	own[len] = '\0';
+	if (strcmp(own, API_LABEL "github.com") == 0 || is_tenant(own))
+		memmove(own, own + strlen(API_LABEL),
+		    len + 1 - strlen(API_LABEL));
+}
+
 /* Scheme and host in lower case, as they come back in redirects. */
 static int
 set_api(struct github *g, const char *url, struct err *e)
@@ -32,7 +67,14 @@ set_api(struct github *g, const char *url, struct err *e)
 		    ? (char)(url[i] - 'A' + 'a')
 		    : url[i];
 	}
+	set_repo_host(g);
 	return 0;
+}
+
+const char *
+github_repo_host(const struct github *g)
+{
+	return g->repo_host;
 }
 
 int
@@ -262,6 +304,7 @@ void
 github_as_host(struct github *g, struct code_host *h)
 {
 	*h = (struct code_host){ .label = "GitHub",
+		.repo_host = g->repo_host,
 		.self = g,
 		.viewer = as_viewer,
 		.repo = as_repo,

@@ -5,43 +5,42 @@
 /* clang-format off */
 static const struct {
 	const char *name;
-	enum err_kind kind;
 	bool passes;
 	const char *text;
 } outcomes[HOST_OUTCOME_N] = {
-	[HOST_OK] = { "ok", ERR_NONE, false, "OK" },
-	[HOST_BAD_TOKEN] = { "bad_token", ERR_UNKNOWN, false,
+	[HOST_OK] = { "ok", false, "OK" },
+	[HOST_BAD_TOKEN] = { "bad_token", false,
 	    "GitHub does not accept the token: it is wrong, expired or revoked" },
-	[HOST_NO_PERMISSION] = { "no_permission", ERR_DENIED, false,
+	[HOST_NO_PERMISSION] = { "no_permission", false,
 	    "The token lacks a permission for this repository (a classic token "
 	    "needs the scope 'repo', a fine-grained one 'Contents' and "
 	    "'Pull requests', read and write)" },
-	[HOST_SSO] = { "sso", ERR_DENIED, false,
+	[HOST_SSO] = { "sso", false,
 	    "The organization wants the token to be authorized for its single "
 	    "sign-on (SAML) first, in the token's settings on GitHub" },
-	[HOST_FORBIDDEN] = { "forbidden", ERR_DENIED, false,
+	[HOST_FORBIDDEN] = { "forbidden", false,
 	    "GitHub refuses access" },
-	[HOST_RATE_LIMIT] = { "rate_limit", ERR_RETRY, true,
+	[HOST_RATE_LIMIT] = { "rate_limit", true,
 	    "GitHub's rate limit is reached; try again later" },
-	[HOST_NOT_FOUND] = { "not_found", ERR_ABSENT, false,
+	[HOST_NOT_FOUND] = { "not_found", false,
 	    "GitHub finds no such thing, or the token may not see it" },
-	[HOST_CONFLICT] = { "conflict", ERR_CONFLICT, false,
+	[HOST_CONFLICT] = { "conflict", false,
 	    "It changed on GitHub meanwhile; try again" },
-	[HOST_INVALID] = { "invalid", ERR_INVALID, false,
+	[HOST_INVALID] = { "invalid", false,
 	    "GitHub does not accept the request" },
-	[HOST_ARCHIVED] = { "archived", ERR_DENIED, false,
+	[HOST_ARCHIVED] = { "archived", false,
 	    "The repository is archived, so it is read-only" },
-	[HOST_BLOCKED] = { "blocked", ERR_DENIED, false,
+	[HOST_BLOCKED] = { "blocked", false,
 	    "GitHub has disabled the repository" },
-	[HOST_PROTECTED] = { "protected", ERR_DENIED, false,
+	[HOST_PROTECTED] = { "protected", false,
 	    "A rule of the repository protects the branch" },
-	[HOST_UNREACHABLE] = { "unreachable", ERR_RETRY, true,
+	[HOST_UNREACHABLE] = { "unreachable", true,
 	    "GitHub is not reachable" },
-	[HOST_TIMEOUT] = { "timeout", ERR_RETRY, true,
+	[HOST_TIMEOUT] = { "timeout", true,
 	    "GitHub did not answer in time" },
-	[HOST_BROKEN] = { "broken", ERR_BROKEN, false,
+	[HOST_BROKEN] = { "broken", false,
 	    "GitHub's answer makes no sense" },
-	[HOST_INTERNAL] = { "internal", ERR_BROKEN, false,
+	[HOST_INTERNAL] = { "internal", false,
 	    "The request to GitHub could not be made" },
 };
 /* clang-format on */
@@ -65,26 +64,10 @@ host_outcome_name(enum host_outcome outcome)
 	return outcomes[place_of(outcome)].name;
 }
 
-enum err_kind
-host_outcome_kind(enum host_outcome outcome)
-{
-	return outcomes[place_of(outcome)].kind;
-}
-
 bool
 host_outcome_passes(enum host_outcome outcome)
 {
 	return outcomes[place_of(outcome)].passes;
-}
-
-int
-host_failure_err(const struct host_failure *f, struct err *e)
-{
-	enum err_kind kind = host_outcome_kind(f->outcome);
-
-	if (f->message[0] == '\0')
-		return err_set(e, kind, "%s", host_text(f->outcome));
-	return err_set(e, kind, "%s: %s", host_text(f->outcome), f->message);
 }
 
 /* Is name one of the scopes in a list such as "gist, repo"? */

@@ -15,6 +15,7 @@
 struct github {
 	struct net *net;
 	char api[GITHUB_API_URL_MAX + 1]; /* no slash at its end */
+	char repo_host[GITHUB_API_URL_MAX + 1];
 	char *ca_file;
 	int timeout_ms;
 	bool allow_http;

@@ -17,8 +17,6 @@ each_outcome_has_its_own_words(void **state)
 	for (int i = 0; i < HOST_OUTCOME_N; i++) {
 		assert_non_null(host_text(i));
 		assert_non_null(host_outcome_name(i));
-		assert_true(
-		    (i == HOST_OK) == (host_outcome_kind(i) == ERR_NONE));
 		for (int k = 0; k < i; k++) {
 			assert_string_not_equal(host_text(i), host_text(k));
 			assert_string_not_equal(host_outcome_name(i),
@@ -32,19 +30,43 @@ each_outcome_has_its_own_words(void **state)
 	    "GitHub is not reachable");
 }
 
+/* Where the repositories are whose API that is. */
 static void
-a_failure_becomes_an_error(void **state)
+an_api_belongs_to_a_host(void **state)
 {
-	struct host_failure f = { .outcome = HOST_ARCHIVED };
-	struct err e = { 0 };
+	static const struct {
+		const char *api, *host;
+	} cases[] = {
+		{ "https://api.github.com", "github.com" },
+		{ "HTTPS://API.GitHub.com/", "github.com" },
+		{ "https://api.github.com:443", "github.com" },
+		{ "https://api.octo.ghe.com", "octo.ghe.com" },
+		/* Enterprise Server has its API below the host's own name. */
+		{ "https://ghe.example.com/api/v3", "ghe.example.com" },
+		{ "https://GHE.example.com:443/api/v3/", "ghe.example.com" },
+		{ "https://ghe.example.com:8443/api/v3",
+		    "ghe.example.com:8443" },
+		{ "https://api.example.com/api/v3", "api.example.com" },
+		{ "https://api.github.com.example.org/api/v3",
+		    "api.github.com.example.org" },
+		{ "https://api.evilghe.com/api/v3", "api.evilghe.com" },
+		{ "https://api.ghe.com", "api.ghe.com" },
+		{ "https://api.a.b.ghe.com", "api.a.b.ghe.com" },
+		{ "https://api.github.com:8443", "api.github.com:8443" },
+		{ "http://127.0.0.1:80/api/v3", "127.0.0.1" },
+		{ "http://127.0.0.1:443/api/v3", "127.0.0.1:443" },
+	};
 
 	(void)state;
-	assert_int_equal(host_failure_err(&f, &e), -1);
-	assert_int_equal(e.kind, ERR_DENIED);
-	assert_string_equal(e.text, host_text(HOST_ARCHIVED));
-	(void)snprintf(f.message, sizeof(f.message), "so it is");
-	(void)host_failure_err(&f, &e);
-	assert_non_null(strstr(e.text, ": so it is"));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct github_options o = { .api_url = cases[i].api };
+		struct github *g;
+		struct err e = { 0 };
+
+		assert_int_equal(github_new(&g, &o, &e), 0);
+		assert_string_equal(github_repo_host(g), cases[i].host);
+		github_free(g);
+	}
 }
 
 static void
@@ -181,7 +203,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_outcome_has_its_own_words),
-		cmocka_unit_test(a_failure_becomes_an_error),
+		cmocka_unit_test(an_api_belongs_to_a_host),
 		cmocka_unit_test(branches_need_rights_and_scopes),
 		cmocka_unit_test(an_address_is_checked_before_any_use),
 		cmocka_unit_test(what_may_not_be_sent_is_not),
