@@ -9,9 +9,10 @@
 /*
  * redact: the one gate through which every byte leaves a runner (design,
  * invariant 9). It knows the attempt's secrets and replaces each occurrence by
- * "[redacted]": as they are, percent-encoded (either case of hex), in
- * base64 and base64url at each of the three alignments, also when the
- * occurrence is cut over two or more chunks.
+ * "[redacted]": as they are, percent-encoded (either case of hex), as a JSON
+ * string has them (also in JSON within JSON, three deep), in base64 and
+ * base64url at each of the three alignments, also when the occurrence is cut
+ * over two or more chunks.
  *
  *	redact_new -> redact_learn* -> (redact_text | stream: feed* flush)*
  *

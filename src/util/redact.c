@@ -14,16 +14,23 @@
 static const char marker[] = "[redacted]";
 
 /*
- * What to look for: bytes, each of which may stand in the text as itself or
- * as %XX. A secret becomes one pattern as it is, and one for each of the
- * three ways in which it can lie across base64's groups of three bytes.
+ * What to look for: bytes, each of which may stand in the text as itself, as
+ * %XX, or as JSON escapes it. A secret becomes one pattern as it is, and one
+ * for each of the three ways in which it can lie across base64's groups of
+ * three bytes. JSON in a string of JSON is escaped twice, and so on, which
+ * makes more backslashes of one: how many must be known where the secret has
+ * one itself, so there it becomes a pattern for each depth.
  */
 struct pattern {
 	unsigned char *bytes; /* locked memory */
 	size_t len;
 	bool base64;  /* '-' may stand for '+', and '_' for '/' */
 	bool escaped; /* a '%' of the secret stands as %25 and never bare */
+	size_t backslashes; /* that stand for one of the secret */
 };
+
+#define JSON_DEPTH 3 /* escaped so many times */
+#define BACKSLASHES_MAX (((size_t)1 << JSON_DEPTH) - 1) /* before a quote */
 
 struct redact {
 	struct pattern patterns[PATTERN_MAX];
@@ -67,6 +74,7 @@ add_pattern(struct redact *r, size_t len, bool base64, bool escaped)
 	p->len = len;
 	p->base64 = base64;
 	p->escaped = escaped;
+	p->backslashes = 1;
 	r->count++;
 	return p->bytes;
 }
@@ -79,6 +87,7 @@ note_beginning(struct redact *r)
 
 	r->begins[p->bytes[0]] = true;
 	r->begins['%'] = true;
+	r->begins['\\'] = true;
 	if (p->base64 && p->bytes[0] == '+')
 		r->begins['-'] = true;
 	if (p->base64 && p->bytes[0] == '/')
@@ -94,6 +103,20 @@ learn_plain(struct redact *r, const char *secret, size_t len, bool escaped)
 		return -1;
 	memcpy(to, secret, len);
 	note_beginning(r);
+	return 0;
+}
+
+/* The secret as it is, and as JSON escapes it where that must be known. */
+static int
+learn_depths(struct redact *r, const char *secret, size_t len, bool escaped)
+{
+	size_t deepest = memchr(secret, '\\', len) != NULL ? JSON_DEPTH : 0;
+
+	for (size_t depth = 0; depth <= deepest; depth++) {
+		if (learn_plain(r, secret, len, escaped) == -1)
+			return -1;
+		r->patterns[r->count - 1].backslashes = (size_t)1 << depth;
+	}
 	return 0;
 }
 
@@ -136,10 +159,10 @@ redact_learn(struct redact *r, const char *secret, size_t len, struct err *e)
 		return err_set(e, ERR_INVALID,
 		    "a secret must have %d to %d bytes", SECRET_MIN,
 		    SECRET_MAX);
-	rc = learn_plain(r, secret, len, false);
+	rc = learn_depths(r, secret, len, false);
 	/* A bare '%' and %25 at once would make the match ambiguous. */
 	if (rc == 0 && memchr(secret, '%', len) != NULL)
-		rc = learn_plain(r, secret, len, true);
+		rc = learn_depths(r, secret, len, true);
 	for (size_t ahead = 0; rc == 0 && ahead < 3; ahead++)
 		rc = learn_base64(r, secret, len, ahead);
 	if (rc == -1)
@@ -186,6 +209,58 @@ same_high(const struct pattern *p, unsigned char want, int high)
 #define NO_MATCH 0
 #define MORE SIZE_MAX /* matches as far as the text goes */
 
+/* Four hex digits behind a 'u', which say want. */
+static size_t
+match_unicode(const struct pattern *p, unsigned char want,
+    const unsigned char *t, size_t left)
+{
+	int value = 0, digit;
+
+	for (size_t i = 0; i < 4; i++) {
+		if (i == left)
+			return MORE;
+		if ((digit = hex_value(t[i])) == -1)
+			return NO_MATCH;
+		value = value * 16 + digit;
+	}
+	return same(p, want, value) ? 4 : NO_MATCH;
+}
+
+/* What JSON may write behind a backslash for want; '\0': nothing so short. */
+static unsigned char
+short_escape(unsigned char want)
+{
+	static const char letters[] = "bfnrt\"/";
+	static const char meanings[] = "\b\f\n\r\t\"/";
+	const char *at = want == '\0' ? NULL : strchr(meanings, want);
+
+	return at == NULL ? '\0' : (unsigned char)letters[at - meanings];
+}
+
+/* The same of a byte that begins with a backslash, as JSON may write it. */
+static size_t
+match_json(const struct pattern *p, unsigned char want, const unsigned char *t,
+    size_t left)
+{
+	size_t run = 0, n;
+
+	while (run < left && t[run] == '\\')
+		run++;
+	if (want == '\\' && run >= p->backslashes)
+		return p->backslashes;
+	if (run > BACKSLASHES_MAX)
+		return NO_MATCH;
+	if (run == left)
+		return MORE;
+	if (t[run] == 'u') {
+		n = match_unicode(p, want, t + run + 1, left - run - 1);
+		return n == MORE || n == NO_MATCH ? n : run + 1 + n;
+	}
+	return want != '\\' && short_escape(want) == t[run] && t[run] != '\0'
+	    ? run + 1
+	    : NO_MATCH;
+}
+
 /* Length of the text's form of one pattern byte at t, NO_MATCH or MORE. */
 static size_t
 match_byte(const struct pattern *p, unsigned char want, const unsigned char *t,
@@ -195,6 +270,8 @@ match_byte(const struct pattern *p, unsigned char want, const unsigned char *t,
 
 	if (left == 0)
 		return MORE;
+	if (t[0] == '\\')
+		return match_json(p, want, t, left);
 	if (same(p, want, t[0]) && !(p->escaped && want == '%'))
 		return 1;
 	if (t[0] != '%')

@@ -50,7 +50,18 @@ base64(struct buf *out, const char *s, size_t len, size_t ahead, int variant)
 	buf_add(out, text + first, last - first);
 }
 
-/* Form number n of a secret; there are nine. */
+/* As escapes of JSON, in one or more strings around each other. */
+static void
+unicode(struct buf *out, const char *s, size_t len, const char *backslashes)
+{
+	for (size_t i = 0; i < len; i++)
+		buf_addf(out, i % 2 == 0 ? "%su%04x" : "%su%04X", backslashes,
+		    (unsigned int)(unsigned char)s[i]);
+}
+
+#define FORMS 11
+
+/* Form number n of a secret. */
 static void
 form(struct buf *out, const char *s, size_t len, unsigned int n)
 {
@@ -59,6 +70,8 @@ form(struct buf *out, const char *s, size_t len, unsigned int n)
 	else if (n <= 2)
 		percent(out, s, len,
 		    n == 1 ? "0123456789abcdef" : "0123456789ABCDEF");
+	else if (n >= 9)
+		unicode(out, s, len, n == 9 ? "\\" : "\\\\");
 	else
 		base64(out, s, len, (n - 3) % 3,
 		    n < 6 ? sodium_base64_VARIANT_ORIGINAL_NO_PADDING
@@ -68,7 +81,7 @@ form(struct buf *out, const char *s, size_t len, unsigned int n)
 static void
 must_be_clean(const struct buf *out, const char *s, size_t len)
 {
-	for (unsigned int n = 0; n < 9; n++) {
+	for (unsigned int n = 0; n < FORMS; n++) {
 		struct buf f = BUF(ROOM);
 
 		form(&f, s, len, n);
@@ -109,7 +122,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rest = size - 3 - len;
 	middle = rest / 2;
 	buf_add(&text, data + 3 + len, middle);
-	form(&text, s, len, data[1] % 9);
+	form(&text, s, len, data[1] % FORMS);
 	buf_add(&text, data + 3 + len + middle, rest - middle);
 
 	must(redact_new(&r, &e) == 0 && redact_learn(r, s, len, &e) == 0 &&

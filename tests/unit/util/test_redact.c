@@ -279,6 +279,74 @@ bytes_that_are_no_text_pass(void **state)
 	redact_free(r);
 }
 
+/* The secret as the text of a JSON string, depth times over. */
+static void
+json(struct buf *out, const char *text, unsigned int depth)
+{
+	struct buf in = BUF(ROOM), next = BUF(ROOM);
+
+	buf_puts(&in, text);
+	for (unsigned int i = 0; i < depth; i++) {
+		for (size_t k = 0; k < in.len; k++) {
+			if (strchr("\"\\/", in.data[k]) != NULL)
+				buf_putc(&next, '\\');
+			buf_putc(&next, in.data[k]);
+		}
+		buf_clear(&in);
+		in = next;
+		next = (struct buf)BUF(ROOM);
+	}
+	buf_add(out, in.data, in.len);
+	buf_clear(&in);
+}
+
+/* Cut at each byte, in the middle of other text. */
+static void
+must_hide(const char *hidden, const char *form)
+{
+	const char *const one[] = { hidden, NULL };
+	struct redact *r = knowing(one);
+	size_t len = strlen(form);
+
+	for (size_t at = 0; at <= len; at++) {
+		struct redact_stream *s = NULL;
+		struct err e = { 0 };
+		struct buf out = BUF(ROOM);
+
+		assert_int_equal(redact_stream_new(&s, r, &e), 0);
+		redact_feed(s, &out, "{\"a\":\"x", 7);
+		redact_feed(s, &out, form, at);
+		redact_feed(s, &out, form + at, len - at);
+		redact_feed(s, &out, "\"}", 2);
+		redact_flush(s, &out);
+		assert_string_equal(out.data, "{\"a\":\"x" MARK "\"}");
+		redact_stream_free(s);
+		buf_clear(&out);
+	}
+	redact_free(r);
+}
+
+static void
+secrets_in_json_are_redacted(void **state)
+{
+	static const char *const secrets[] = { "plain-0123", "ab/c\"d/ef%g",
+		"a\\b\"c\\\\d%e", "\\\"\"\\1234", "tail-of-it\\",
+		"\\/\\\"\\%\\u" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+		for (unsigned int depth = 0; depth <= 3; depth++) {
+			struct buf form = BUF(ROOM);
+
+			json(&form, secrets[i], depth);
+			must_hide(secrets[i], form.data);
+			buf_clear(&form);
+		}
+	}
+	must_hide("a<b>&c\\d\n\te", "a\\u003cb\\u003E\\u0026c\\u005Cd\\n\\te");
+	must_hide("a<b>&c-d", "a\\\\u003cb>\\\\u0026c-d");
+}
+
 static void
 short_and_endless_secrets_are_refused(void **state)
 {
@@ -321,6 +389,7 @@ main(void)
 		cmocka_unit_test(only_what_may_begin_a_secret_is_held_back),
 		cmocka_unit_test(overlapping_secrets_leave_nothing),
 		cmocka_unit_test(bytes_that_are_no_text_pass),
+		cmocka_unit_test(secrets_in_json_are_redacted),
 		cmocka_unit_test(short_and_endless_secrets_are_refused),
 		cmocka_unit_test(a_full_output_fails_and_does_not_leak),
 	};
