@@ -124,15 +124,27 @@ struct config {
 	long sandbox_life_s;
 	long clone_limit_s;
 	long agent_limit_s;
+	long agent_idle_s;   /* 0: no limit */
+	long agent_linger_s; /* between its last word and its end */
+	long agent_install_limit_s;
 	long command_limit_s;
 	long output_max_bytes;
 	long patch_max_bytes;
 	long changed_files_max;
 
+	/* Agents */
+	char *agents;       /* that users may choose; "": as manifests say */
+	char *agent_models; /* agents/agent.h reads it */
+	long agent_max_turns;
+	long agent_budget_cents;
+	bool agent_github_token; /* they get it, too */
+	char *agent_registry;
+
 	/* Simulation: the local sandbox */
 	char *simulation_isolation; /* "bwrap" or "none" */
 	char *simulation_agents;    /* "simulated" or "cli" */
 	bool simulation_agent_network;
+	char *simulation_agent_path;
 	char *sandbox_user; /* as root: who runs sandboxes */
 	long sandbox_memory_mb;
 	long sandbox_processes;
@@ -173,6 +185,9 @@ void config_clear(struct config *c);
  */
 void config_print_json(const struct config *c, struct json_out *json);
 void config_print_text(const struct config *c, struct buf *out);
+
+/* True for the name of a setting, like "DB_PASSWORD". */
+bool config_is_setting(const char *name);
 
 /* "e2b" when E2B_API_KEY is set, else "simulation". */
 const char *config_mode(const struct config *c);

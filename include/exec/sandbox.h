@@ -91,6 +91,13 @@ struct sandbox_spec {
 	 */
 	const char *isolation;
 	const char *user; /* local, as root: who runs commands */
+
+	/*
+	 * local: folders with programs beside the system's, ':' between them;
+	 * commands that are not trusted see them, read-only, and search them
+	 * first. "" or NULL: none.
+	 */
+	const char *programs;
 	struct sandbox_limits limits;
 
 	/* The provider ends the machine after this, whatever becomes of us. */
@@ -131,12 +138,19 @@ struct sandbox_cmd {
 	 * NULL: never.
 	 */
 	bool (*stop)(void *ctx);
+
+	/*
+	 * An end before limit_s, on the monotonic clock in ms, asked for again
+	 * after each piece of output; INT64_MAX: none. NULL: never.
+	 */
+	int64_t (*until_ms)(void *ctx);
 };
 
 /* How a command ended. A code that is not 0 is a result, not an error. */
 struct sandbox_end {
 	int code;     /* exit status; 128 + n after signal n */
 	bool cut_off; /* limit_s passed, so its whole tree was killed */
+	bool early;   /* cut off, but by until_ms() */
 	bool stopped; /* stop() said so, and its whole tree was killed */
 	unsigned int took_ms;
 };

@@ -52,6 +52,17 @@ struct spec {
 	int64_t completed_s; /* of the task; for a patch without a date */
 
 	/*
+	 * Of the agent; these may be missing, too: "" and 0 are no limit, no
+	 * default of ours, and no folder.
+	 */
+	char *agent_model;    /* which; "": as its program chooses */
+	char *agent_path;     /* local: folders of programs, with ':' between */
+	char *agent_registry; /* that it is installed from; "": npm's */
+	bool agent_github_token; /* it gets the repository's token */
+	long agent_idle_s, agent_linger_s, agent_install_limit_s;
+	long agent_max_turns, agent_budget_cents;
+
+	/*
 	 * Of the mode "e2b" (exec/sandbox.h says what they are); missing in
 	 * others. "" and 0 are the defaults.
 	 */

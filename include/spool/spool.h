@@ -47,7 +47,7 @@ bool spool_name_read(const char *name, int64_t *task_id, unsigned int *attempt);
 
 /*
  * The writer: the runner's only way out. All data passes the redactor.
- * Text kinds of events: "step", "output", "note", "truncated", "warning".
+ * Kinds of events: "step", "output", "note", "truncated", "warning", "agent".
  */
 struct spool_writer;
 
@@ -90,6 +90,13 @@ int spool_step(struct spool_writer *w, const char *name, const char *state,
 int spool_output(struct spool_writer *w, const char *stream, const char *bytes,
     size_t len, struct err *e) MUST_CHECK;
 int spool_output_end(struct spool_writer *w, struct err *e) MUST_CHECK;
+
+/*
+ * What an agent does, in the words of agents/output.h: a JSON object that
+ * becomes the event's data. Its strings pass the redactor.
+ */
+int spool_agent(struct spool_writer *w, const char *json, size_t len,
+    struct err *e) MUST_CHECK;
 
 /* kind with {"text":...}, redacted and cleaned. */
 int spool_note(struct spool_writer *w, const char *kind, const char *text,

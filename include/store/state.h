@@ -46,7 +46,11 @@ enum failure {
 	FAILURE_NETWORK,     /* "network": the repository's host is away */
 	FAILURE_TIMEOUT,     /* "timeout": of the step that the text names */
 	FAILURE_AGENT,       /* "agent_failed" */
-	FAILURE_AGENT_MISSING, /* "agent_missing" */
+	FAILURE_AGENT_MISSING, /* "agent_missing": not installed */
+	FAILURE_AGENT_KEY,     /* "agent_key": none, or rejected */
+	FAILURE_AGENT_QUOTA,   /* "agent_quota": no credit, or over its quota */
+	FAILURE_AGENT_RATE,    /* "agent_rate": its service is overloaded */
+	FAILURE_AGENT_LIMIT,   /* "agent_limit": of turns, or of money */
 	FAILURE_TOO_LARGE, /* "too_large": patch or file list over a limit */
 	FAILURE_SANDBOX,   /* "sandbox_lost" */
 	FAILURE_DISK,      /* "disk_full" */

@@ -84,6 +84,23 @@ size_t json_array_size(struct json_object *a);
 struct json_object *json_array_object(struct json_object *a, size_t i);
 
 /*
+ * What stands at a path of members' names and items' numbers with dots between
+ * ("message.content.0"); NULL when null or nothing. "" is o itself. Borrowed.
+ */
+struct json_object *json_at(struct json_object *o, const char *path);
+
+/* Item number i of array a, borrowed, whatever it is; NULL: null or none. */
+struct json_object *json_array_item(struct json_object *a, size_t i);
+
+bool json_is_array(struct json_object *o);
+bool json_equal(struct json_object *a, struct json_object *b);
+
+/* The value itself. False: it is of another type. A string is borrowed. */
+bool json_as_string(struct json_object *o, const char **s, size_t *len);
+bool json_as_number(struct json_object *o, double *n);
+bool json_as_bool(struct json_object *o, bool *b);
+
+/*
  * Python's idea of false, which the HTTP contract calls "missing" (1.2):
  * absent, null, "", 0, false, [] and {}.
  */

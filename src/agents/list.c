@@ -111,6 +111,39 @@ agent_list_clear(struct agent_list *l)
 	*l = (struct agent_list){ 0 };
 }
 
+/* The agent of a name with this length; NULL: there is none. */
+static struct agent *
+find(struct agent_list *l, const char *name, size_t len)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		if (strlen(l->agents[i].name) == len &&
+		    memcmp(l->agents[i].name, name, len) == 0)
+			return &l->agents[i];
+	}
+	return NULL;
+}
+
+int
+agent_list_offer(struct agent_list *l, const char *names, struct err *e)
+{
+	if (names[0] == '\0')
+		return 0;
+	for (size_t i = 0; i < l->count; i++)
+		l->agents[i].hidden = true;
+	while (*names != '\0') {
+		size_t n = strcspn(names, ",");
+		struct agent *a = find(l, names, n);
+
+		if (a == NULL)
+			return err_set(e, ERR_INVALID,
+			    "AGENTS: there is no agent \"%.*s\"",
+			    (int)(n < 60 ? n : 60), names);
+		a->hidden = false;
+		names += n + (names[n] == ',');
+	}
+	return 0;
+}
+
 const struct agent *
 agent_list_find(const struct agent_list *l, const char *name)
 {

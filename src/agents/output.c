@@ -8,23 +8,10 @@
 #include "util/utf8.h"
 
 #define LINE_KEPT ((size_t)16 * 1024) /* memory kept between two lines */
-#define PIECE_MAX ((size_t)16 * 1024 * 1024)
-
-/* clang-format off */
-static const struct {
-	const char *name;
-	output_line *line; /* NULL: all is text */
-} kinds[] = {
-	{ "text",               NULL },
-	{ "claude-stream-json", output_claude_line },
-	{ "codex-json",         output_codex_line },
-};
-/* clang-format on */
-
-#define KIND_N (sizeof(kinds) / sizeof(kinds[0]))
+#define EVENT_MAX ((size_t)256 * 1024)
+#define REPAIRED_MAX (6 * AGENT_LINE_MAX)
 
 struct agent_output {
-	output_line *take;
 	struct output_state state;
 	struct buf line;              /* of JSON: what has no newline yet */
 	bool too_long;                /* passing over the rest of a line */
@@ -32,16 +19,6 @@ struct agent_output {
 	struct buf piece;             /* what came out of it; reused */
 	struct buf loose;             /* text that is no known line */
 };
-
-bool
-agent_output_known(const char *output)
-{
-	for (size_t i = 0; i < KIND_N; i++) {
-		if (strcmp(kinds[i].name, output) == 0)
-			return true;
-	}
-	return false;
-}
 
 void
 agent_report_clear(struct agent_report *r)
@@ -51,35 +28,29 @@ agent_report_clear(struct agent_report *r)
 }
 
 int
-agent_output_open(struct agent_output **out, const char *output, struct err *e)
+agent_output_open(struct agent_output **out,
+    const struct agent_output_spec *spec, struct err *e)
 {
 	struct agent_output *o;
-	size_t i = 0;
 
 	*out = NULL;
-	while (i < KIND_N && strcmp(kinds[i].name, output) != 0)
-		i++;
-	if (i == KIND_N)
-		return err_set(e, ERR_INVALID, "no such kind of output");
 	if ((o = calloc(1, sizeof(*o))) == NULL)
 		return err_set(e, ERR_RETRY, "out of memory");
-	o->take = kinds[i].line;
+	if (spec->redact != NULL &&
+	    redact_stream_new(&o->stream, spec->redact, e) == -1) {
+		free(o);
+		return -1;
+	}
 	o->line.max = AGENT_LINE_MAX;
+	o->piece.max = PIECE_MAX;
 	/* Twice as much as is kept, so that the front is cut rarely. */
 	o->loose.max = 2 * AGENT_WORDS_MAX;
+	o->state.spec = *spec;
 	o->state.words.max = AGENT_WORDS_MAX;
+	o->state.event.max = EVENT_MAX;
 	o->state.report.cost_micro_usd = -1;
 	*out = o;
 	return 0;
-}
-
-int
-agent_output_redact(struct agent_output *o, const struct redact *r,
-    struct err *e)
-{
-	o->piece.max = PIECE_MAX;
-	o->state.redact = r;
-	return redact_stream_new(&o->stream, r, e);
 }
 
 void
@@ -92,8 +63,15 @@ agent_output_close(struct agent_output *o)
 	buf_clear(&o->piece);
 	buf_clear(&o->loose);
 	buf_clear(&o->state.words);
+	buf_clear(&o->state.event);
 	agent_report_clear(&o->state.report);
 	free(o);
+}
+
+bool
+agent_output_finished(const struct agent_output *o)
+{
+	return o->state.finished;
 }
 
 /* Appends text of which only the last part matters. */
@@ -136,34 +114,70 @@ end_loose(struct agent_output *o)
 	buf_reset(&o->piece);
 }
 
-/* Takes the line that is held; nl: it had a newline. */
-static void
-end_line(struct agent_output *o, bool nl)
+/* The line that is held as JSON, NULL when it is none. */
+static struct json_object *
+read_line(const struct agent_output *o)
 {
+	struct buf repaired = BUF(REPAIRED_MAX);
 	struct json_object *json = NULL;
 	struct err ignored = { 0 };
-	bool known = o->too_long;
 
-	if (!known && o->line.len > 0 && o->line.data[0] == '{' &&
-	    json_read(&json, o->line.data, o->line.len, &ignored) == 0)
-		known = o->take(&o->state, json, o->line.data, o->line.len);
+	if (o->line.len == 0 || o->line.data[0] != '{')
+		return NULL;
+	if (json_read(&json, o->line.data, o->line.len, &ignored) == 0)
+		return json;
+	output_repair(&repaired, o->line.data, o->line.len);
+	if (!buf_ok(&repaired) || repaired.len == 0 ||
+	    json_read(&json, repaired.data, repaired.len, &ignored) == -1)
+		json = NULL;
+	buf_clear(&repaired);
+	return json;
+}
+
+static int
+take_line(struct agent_output *o, bool nl, struct err *e)
+{
+	static const char long_line[] =
+	    "(A line of the agent's output was too long to be read.)";
+	struct json_object *json;
+	int known;
+
+	if (o->too_long)
+		return output_say(&o->state, EVENT_NOTICE, long_line,
+		    sizeof(long_line) - 1, false, e);
+	json = read_line(o);
+	known = json == NULL ? 0 : output_line(&o->state, json, e);
 	json_free(json);
-	if (!known && o->line.len > 0)
-		add_loose(o, o->line.data, o->line.len);
-	if (!known && nl)
+	if (known != 0)
+		return known == -1 ? -1 : 0;
+	add_loose(o, o->line.len == 0 ? "" : o->line.data, o->line.len);
+	if (nl)
 		add_loose(o, "\n", 1);
+	if (o->line.len == 0)
+		return 0;
+	return output_say(&o->state, EVENT_TEXT, o->line.data, o->line.len,
+	    true, e);
+}
+
+/* Takes the line that is held; nl: it had a newline. */
+static int
+end_line(struct agent_output *o, bool nl, struct err *e)
+{
+	int rc = take_line(o, nl, e);
+
 	o->too_long = false;
 	if (o->line.cap > LINE_KEPT)
 		buf_clear(&o->line);
 	else
 		buf_reset(&o->line);
+	return rc;
 }
 
 int
 agent_output_feed(struct agent_output *o, const char *bytes, size_t len,
     struct err *e)
 {
-	if (o->take == NULL) {
+	if (o->state.spec.rules == NULL) {
 		add_loose(o, bytes, len);
 		len = 0;
 	}
@@ -177,13 +191,13 @@ agent_output_feed(struct agent_output *o, const char *bytes, size_t len,
 		}
 		if (!o->too_long)
 			buf_add(&o->line, bytes, n);
-		if (nl != NULL)
-			end_line(o, true);
+		if (nl != NULL && end_line(o, true, e) == -1)
+			return -1;
 		n += nl != NULL;
 		bytes += n;
 		len -= n;
 	}
-	if (!buf_ok(&o->line) || !buf_ok(&o->loose))
+	if (!buf_ok(&o->line) || !buf_ok(&o->loose) || !buf_ok(&o->state.words))
 		return err_set(e, ERR_RETRY, "out of memory for output");
 	return 0;
 }
@@ -218,10 +232,12 @@ agent_output_end(struct agent_output *o, int exit_code, struct agent_report *r,
     struct err *e)
 {
 	const struct output_state *s = &o->state;
+	bool text = s->spec.rules == NULL;
 	char *words;
 
-	if (o->take != NULL && (o->line.len > 0 || o->too_long))
-		end_line(o, false);
+	if (!text && (o->line.len > 0 || o->too_long) &&
+	    end_line(o, false, e) == -1)
+		return -1;
 	end_loose(o);
 	if (!buf_ok(&o->loose) || !buf_ok(&s->words))
 		return err_set(e, ERR_RETRY, "out of memory for output");
@@ -230,28 +246,28 @@ agent_output_end(struct agent_output *o, int exit_code, struct agent_report *r,
 		return err_set(e, ERR_RETRY, "out of memory for output");
 	*r = s->report;
 	r->words = words;
-	r->success =
-	    exit_code == 0 && (o->take == NULL || (s->finished && !s->failed));
+	r->success = exit_code == 0 && (text || (s->finished && !s->failed));
+	r->failure =
+	    agent_rules_failure(s->spec.rules, s->code, s->status, r->reason);
 	return 0;
 }
 
-/* The whole text without its secrets; before it is cut, never after. */
-static struct buf
-redacted(const struct output_state *s, const char *text, size_t len)
+struct buf
+output_redacted(const struct output_state *s, const char *text, size_t len)
 {
 	struct buf out = BUF(PIECE_MAX);
 
-	if (s->redact == NULL)
+	if (s->spec.redact == NULL)
 		buf_add(&out, text, len);
 	else
-		redact_text(s->redact, &out, text, len);
+		redact_text(s->spec.redact, &out, text, len);
 	return out;
 }
 
 void
 output_words(struct output_state *s, const char *text, size_t len)
 {
-	struct buf clean = redacted(s, text, len);
+	struct buf clean = output_redacted(s, text, len);
 	size_t skip =
 	    clean.len > AGENT_WORDS_MAX ? clean.len - AGENT_WORDS_MAX : 0;
 
@@ -259,44 +275,5 @@ output_words(struct output_state *s, const char *text, size_t len)
 	if (clean.len > 0)
 		buf_add(&s->words, clean.data + skip, clean.len - skip);
 	s->words.failed = s->words.failed || !buf_ok(&clean);
-	buf_clear(&clean);
-}
-
-const char *
-output_text(struct json_object *o, const char *name, size_t *len)
-{
-	const char *s;
-
-	if (json_get_string(o, name, &s, len) != JSON_FOUND) {
-		*len = 0;
-		return "";
-	}
-	return s;
-}
-
-void
-output_count(struct json_object *o, const char *name, int64_t *n)
-{
-	int64_t value;
-
-	if (json_get_int(o, name, &value) == JSON_FOUND && value >= 0)
-		*n = value;
-}
-
-void
-output_copy(const struct output_state *s, char *out, size_t size,
-    const char *text, size_t len)
-{
-	struct buf clean = redacted(s, text, len);
-	size_t n =
-	    clean.len < size ? clean.len : utf8_whole(clean.data, size - 1);
-
-	if (n > 0)
-		memcpy(out, clean.data, n);
-	out[n] = '\0';
-	for (size_t i = 0; i < n; i++) {
-		if ((unsigned char)out[i] < 0x20)
-			out[i] = ' ';
-	}
 	buf_clear(&clean);
 }

@@ -70,7 +70,9 @@ api_new(struct api **api, const struct config *cfg, struct scoreboard *board,
 		goto out;
 	if (token_cache_new(&a->tokens, TOKENS_REMEMBERED, e) == -1)
 		goto out;
-	if (agent_list_read(&a->agents, cfg->share_dir, e) == -1)
+	if (agent_models_check(cfg->agent_models, e) == -1 ||
+	    agent_list_read(&a->agents, cfg->share_dir, e) == -1 ||
+	    agent_list_offer(&a->agents, cfg->agents, e) == -1)
 		goto out;
 	if (provider_new(&a->provider, cfg, e) == -1)
 		goto out;

@@ -355,7 +355,10 @@ check_agents(struct report *r, struct finding *f)
 	char names[400] = "";
 	size_t used = 0;
 
-	if (agent_list_read(&list, r->a->cfg.share_dir, &e) == -1) {
+	if (agent_models_check(r->a->cfg.agent_models, &e) == -1 ||
+	    agent_list_read(&list, r->a->cfg.share_dir, &e) == -1 ||
+	    agent_list_offer(&list, r->a->cfg.agents, &e) == -1) {
+		agent_list_clear(&list);
 		find(f, CHECK_FAIL, "%s", e.text);
 		return;
 	}

@@ -363,6 +363,12 @@ config_print_text(const struct config *c, struct buf *out)
 		    setting_show(c, &settings[i], number), settings[i].help);
 }
 
+bool
+config_is_setting(const char *name)
+{
+	return setting_find(name, strlen(name)) != NULL;
+}
+
 const char *
 config_mode(const struct config *c)
 {

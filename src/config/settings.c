@@ -111,15 +111,27 @@ const struct setting settings[] = {
 	NUMBER("SANDBOX_LIFE_S", sandbox_life_s, "600", 10, DAY_S, "life of a sandbox"),
 	NUMBER("CLONE_TIMEOUT_S", clone_limit_s, "60", 1, DAY_S, "for the clone"),
 	NUMBER("AGENT_TIMEOUT_S", agent_limit_s, "300", 1, DAY_S, "for the agent"),
+	NUMBER("AGENT_IDLE_S", agent_idle_s, "180", 0, DAY_S, "an agent that prints nothing for so long is stopped; 0: never"),
+	NUMBER("AGENT_LINGER_S", agent_linger_s, "10", 1, 600, "between an agent's last word and its end, which is then brought about"),
+	NUMBER("AGENT_INSTALL_TIMEOUT_S", agent_install_limit_s, "120", 1, DAY_S, "for the installation of an agent that a cloud sandbox lacks"),
 	NUMBER("COMMAND_TIMEOUT_S", command_limit_s, "30", 1, DAY_S, "for every other command"),
 	NUMBER("OUTPUT_MAX_BYTES", output_max_bytes, "10485760", 1024, 1073741824, "agent output that is kept; the rest is dropped"),
 	NUMBER("PATCH_MAX_BYTES", patch_max_bytes, "52428800", 1024, 1073741824, "largest patch; also bounded by MariaDB's max_allowed_packet"),
 	NUMBER("CHANGED_FILES_MAX", changed_files_max, "10000", 1, 1000000, "most files a task may change"),
 
+	/* Agents */
+	TEXT("AGENTS", agents, "", 0, 1000, "agents that users may choose, separated by commas; empty: all but those that are marked hidden"),
+	TEXT("AGENT_MODELS", agent_models, "", 0, 4095, "models of agents, as claude=sonnet,claude=opus,codex=gpt-5-codex: the first of an agent is its default, and agent_model must be one of them"),
+	NUMBER("AGENT_MAX_TURNS", agent_max_turns, "0", 0, 100000, "turns of an agent that can count them; 0: as many as it likes"),
+	NUMBER("AGENT_BUDGET_CENTS", agent_budget_cents, "0", 0, 10000000, "US cents that a task of an agent which knows prices may cost; 0: no limit"),
+	FLAG("AGENT_GITHUB_TOKEN", agent_github_token, "no", "an agent gets the token of the repository, too, as GITHUB_TOKEN"),
+	TEXT("AGENT_REGISTRY", agent_registry, "https://registry.npmjs.org", 1, 512, "npm registry that agents are installed from"),
+
 	/* Simulation */
 	CHOICE("SIMULATION_ISOLATION", simulation_isolation, "bwrap", "bwrap none", "none: plain subprocesses, only where bubblewrap cannot work and users are trusted"),
 	CHOICE("SIMULATION_AGENTS", simulation_agents, "simulated", "simulated cli", "cli: run the agents' real command lines in the local sandbox"),
 	FLAG("SIMULATION_AGENT_NETWORK", simulation_agent_network, "no", "a simulated agent may use the network; a real one as its manifest says"),
+	TEXT("SIMULATION_AGENT_PATH", simulation_agent_path, "", 0, 4095, "folders with agents' programs beside /usr, separated by colons; local agents see them, read-only, and search them first"),
 	TEXT("SANDBOX_USER", sandbox_user, "nobody", 1, 32, "who runs sandboxes when the reaper is root"),
 	NUMBER("SANDBOX_MEMORY_MB", sandbox_memory_mb, "2048", 16, 1048576, "data memory of one process in a sandbox"),
 	NUMBER("SANDBOX_PROCESSES", sandbox_processes, "512", 8, 1000000, "processes in one sandbox; without isolation, of the user who runs them"),

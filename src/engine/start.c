@@ -45,7 +45,10 @@ refuse(struct refusal *no, enum failure failure, const char *what,
 	return -1;
 }
 
-/* What the setting of an agent's variable holds; NULL or "": not set. */
+/*
+ * What the setting of an agent's variable holds; NULL or "": not set. A name of
+ * any other setting of ours is none of an agent's business.
+ */
 static const char *
 setting_of(const struct config *c, const char *name)
 {
@@ -54,7 +57,7 @@ setting_of(const struct config *c, const char *name)
 	if (strcmp(name, "OPENAI_API_KEY") == 0)
 		return c->openai_api_key;
 	/* An agent that an admin added: from our own environment. */
-	return getenv(name);
+	return config_is_setting(name) ? NULL : getenv(name);
 }
 
 /* Simulated agents need no keys, so they get none. */
@@ -157,13 +160,29 @@ check_url(const struct config *c, const struct claim *claim,
 	return 0;
 }
 
+/* Which model the agent uses; as its program chooses: "". */
+static void
+choose_model(const struct config *c, const struct claim *claim,
+    char out[AGENT_MODEL_MAX + 1])
+{
+	struct agent a = { 0 };
+	struct err ignored = { 0 }; /* the runner says it, in the task */
+
+	out[0] = '\0';
+	if (!agent_models_default(c->agent_models, claim->agent, out) &&
+	    agent_read(&a, c->share_dir, claim->agent, &ignored) == 0 &&
+	    a.model != NULL)
+		(void)snprintf(out, AGENT_MODEL_MAX + 1, "%s", a.model);
+	agent_clear(&a);
+}
+
 /* All strings are borrowed: never spec_clear() this one. */
 static int
 write_spec(const struct config *c, struct order *o, int dirfd, struct err *e)
 {
 	const struct claim *claim = o->claim;
 	char origin[REPO_HOST_MAX + 20], mode[16], head[64], base[65];
-	char deployment[CONFIG_DEPLOYMENT];
+	char deployment[CONFIG_DEPLOYMENT], model[AGENT_MODEL_MAX + 1];
 	char job[] = "publish";
 	struct spec s = {
 		.task_id = claim->hold.task_id,
@@ -194,6 +213,15 @@ write_spec(const struct config *c, struct order *o, int dirfd, struct err *e)
 		.patch_max_bytes = c->patch_max_bytes,
 		.changed_files_max = c->changed_files_max,
 		.cancel_grace_ms = c->cancel_grace_ms,
+		.agent_model = model,
+		.agent_path = c->simulation_agent_path,
+		.agent_registry = c->agent_registry,
+		.agent_github_token = c->agent_github_token,
+		.agent_idle_s = c->agent_idle_s,
+		.agent_linger_s = c->agent_linger_s,
+		.agent_install_limit_s = c->agent_install_limit_s,
+		.agent_max_turns = c->agent_max_turns,
+		.agent_budget_cents = c->agent_budget_cents,
 		.e2b_template = c->e2b_template_id,
 		.e2b_domain = c->e2b_domain,
 		.e2b_api_url = c->e2b_api_url,
@@ -207,6 +235,7 @@ write_spec(const struct config *c, struct order *o, int dirfd, struct err *e)
 	};
 
 	config_deployment(c, deployment);
+	choose_model(c, claim, model);
 	repo_url_origin(&o->url, origin);
 	(void)snprintf(mode, sizeof(mode), "%s", config_mode(c));
 	if (o->push != NULL) {

@@ -181,6 +181,16 @@ kill_tree(struct running *r)
 	r->b->dead = true; /* of no use any more; close() tries again */
 }
 
+/* When it has to end: the limit, or what the command's own clocks say. */
+static int64_t
+ends_ms(const struct running *r)
+{
+	int64_t own = r->cmd->until_ms == NULL ? INT64_MAX
+					       : r->cmd->until_ms(r->cmd->ctx);
+
+	return !r->end->stopped && own < r->until_ms ? own : r->until_ms;
+}
+
 /* Looks at the clock and at stop(). True when it is over. */
 static bool
 time_is_up(struct running *r)
@@ -197,16 +207,18 @@ time_is_up(struct running *r)
 		if (r->p.pid > 0 && r->cmd->grace_ms > 0)
 			(void)!e2b_process_term(&r->p, &ignored);
 	}
-	if (clock_mono_ms() < r->until_ms)
+	now = clock_mono_ms();
+	if (now < ends_ms(r))
 		return false;
 	r->end->cut_off = !r->end->stopped;
+	r->end->early = r->end->cut_off && now < r->until_ms;
 	return true;
 }
 
 static int64_t
 wait_limit(const struct running *r)
 {
-	int64_t now = clock_mono_ms(), left = r->until_ms - now;
+	int64_t now = clock_mono_ms(), left = ends_ms(r) - now;
 	int64_t most = 60000;
 
 	if (r->cmd->stop != NULL && !r->b->closing && r->b->host->wake_fd < 0)

@@ -57,6 +57,17 @@ launch_text(struct launch *l, const char *fmt, ...)
 	return at;
 }
 
+void
+launch_path(const struct local *lo, const struct sandbox_cmd *cmd,
+    struct launch *l)
+{
+	bool more = !cmd->trusted && lo->programs[0] != '\0';
+
+	launch_env(l,
+	    launch_text(l, "PATH=%s%s/usr/local/bin:/usr/bin:/bin",
+		more ? lo->programs : "", more ? ":" : ""));
+}
+
 int
 local_make_folder(const struct local *lo, int dirfd, const char *name,
     struct err *e)
@@ -299,6 +310,7 @@ prepare(struct local *lo, const struct sandbox_spec *spec, struct err *e)
 	lo->base.kind = &sandbox_local;
 	lo->parent_fd = lo->home_fd = lo->control_fd = lo->filter_fd = -1;
 	lo->limits = spec->limits;
+	lo->programs = spec->programs == NULL ? "" : spec->programs;
 	if (spec->life_s > 0)
 		lo->ends_ms = clock_mono_ms() + (int64_t)spec->life_s * 1000;
 	if (find_user(lo, spec->user, e) == -1 ||

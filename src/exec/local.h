@@ -33,7 +33,8 @@ struct local {
 	uid_t uid;     /* 0: run as we are */
 	gid_t gid;
 	struct sandbox_limits limits;
-	int64_t ends_ms; /* on the monotonic clock: end of life; 0 never */
+	const char *programs; /* as in sandbox_spec; never NULL */
+	int64_t ends_ms;      /* on the monotonic clock: end of life; 0 never */
 };
 
 /*
@@ -61,6 +62,10 @@ void launch_env(struct launch *l, const char *pair);
 /* A string that lives as long as the launch; "" when there is no room. */
 const char *launch_text(struct launch *l, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* PATH, with the programs' folders for whom they are. */
+void launch_path(const struct local *lo, const struct sandbox_cmd *cmd,
+    struct launch *l);
 
 /* Descriptors of bwrap in the child. */
 enum {

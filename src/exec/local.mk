@@ -44,6 +44,9 @@ libexec_a_SOURCES = \
 	src/exec/sandbox_impl.h \
 	src/exec/seccomp.c \
 	src/exec/step_agent.c \
+	src/exec/step_agent.h \
+	src/exec/step_agent_end.c \
+	src/exec/step_agent_install.c \
 	src/exec/step_clone.c \
 	src/exec/step_collect.c \
 	src/exec/step_publish.c \

@@ -1,5 +1,6 @@
 /* local: the command line of bubblewrap (B1, B2, B5). */
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -73,6 +74,22 @@ bind_etc(const struct local *lo, bool network, struct launch *l)
 		bind_file(l, "--ro-bind-try", online[i], online[i]);
 }
 
+/* Each folder at its own place. */
+static void
+bind_programs(const struct local *lo, struct launch *l)
+{
+	const char *at = lo->programs;
+
+	while (*at != '\0') {
+		int n = (int)strcspn(at, ":");
+		const char *folder = launch_text(l, "%.*s", n, at);
+
+		if (n > 0)
+			bind_file(l, "--ro-bind", folder, folder);
+		at += n + (at[n] == ':');
+	}
+}
+
 static void
 bind_all(const struct local *lo, const struct sandbox_cmd *cmd,
     struct launch *l)
@@ -89,6 +106,8 @@ bind_all(const struct local *lo, const struct sandbox_cmd *cmd,
 	args(l, special);
 	bind_file(l, "--bind", launch_text(l, "%s/home", lo->root),
 	    SANDBOX_HOME);
+	if (!cmd->trusted)
+		bind_programs(lo, l);
 	if (cmd->trusted)
 		bind_file(l, "--bind", launch_text(l, "%s/control", lo->root),
 		    SANDBOX_CONTROL);
@@ -121,11 +140,9 @@ local_bwrap_launch(const struct local *lo, const struct sandbox_cmd *cmd,
 		"--unshare-cgroup", "--disable-userns", "--die-with-parent",
 		"--new-session", "--cap-drop", "ALL", "--uid", "1000", "--gid",
 		"1000", "--hostname", "sandbox", NULL };
-	static const char *const base_env[] = {
-		"PATH=/usr/local/bin:/usr/bin:/bin", ("HOME=" SANDBOX_HOME),
+	static const char *const base_env[] = { ("HOME=" SANDBOX_HOME),
 		"USER=user", "LOGNAME=user", "SHELL=/bin/sh", "LANG=C.UTF-8",
-		"TERM=dumb", "TMPDIR=/tmp"
-	};
+		"TERM=dumb", "TMPDIR=/tmp" };
 
 	args(l, flags);
 	if (!cmd->network)
@@ -144,6 +161,7 @@ local_bwrap_launch(const struct local *lo, const struct sandbox_cmd *cmd,
 	 * No --clearenv with --setenv: that would put secrets on a command
 	 * line. bwrap's own environment is exactly this one, and passed on.
 	 */
+	launch_path(lo, cmd, l);
 	for (size_t i = 0; i < sizeof(base_env) / sizeof(base_env[0]); i++)
 		launch_env(l, base_env[i]);
 	for (size_t i = 0; cmd->env != NULL && cmd->env[i] != NULL; i++)

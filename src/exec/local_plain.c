@@ -59,14 +59,13 @@ void
 local_plain_launch(const struct local *lo, const struct sandbox_cmd *cmd,
     struct launch *l)
 {
-	static const char *const base_env[] = {
-		"PATH=/usr/local/bin:/usr/bin:/bin", ("HOME=" SANDBOX_HOME),
+	static const char *const base_env[] = { ("HOME=" SANDBOX_HOME),
 		"USER=user", "LOGNAME=user", "SHELL=/bin/sh", "LANG=C.UTF-8",
-		"TERM=dumb"
-	};
+		"TERM=dumb" };
 
 	for (size_t i = 0; cmd->argv[i] != NULL; i++)
 		launch_arg(l, translate(lo, l, cmd->argv[i], 0));
+	launch_path(lo, cmd, l);
 	for (size_t i = 0; i < sizeof(base_env) / sizeof(base_env[0]); i++)
 		add_env(lo, l, base_env[i]);
 	launch_env(l, launch_text(l, "TMPDIR=%s/tmp", lo->root));

@@ -261,6 +261,18 @@ read_pipe(struct running *r, int which, struct err *e)
 	return 0;
 }
 
+/* When it has to end: the limit, or what the command's own clocks say. */
+static int64_t
+ends_ms(const struct running *r)
+{
+	int64_t own = r->cmd->until_ms == NULL ? INT64_MAX
+					       : r->cmd->until_ms(r->cmd->ctx);
+
+	return !r->killed && !r->end->stopped && own < r->until_ms
+	    ? own
+	    : r->until_ms;
+}
+
 /* Looks at the clock and at stop(). */
 static void
 check_time(struct running *r)
@@ -275,8 +287,9 @@ check_time(struct running *r)
 	}
 	if (!r->killed && r->end->stopped && !r->asked)
 		r->asked = ask_to_end(r);
-	if (!r->killed && now >= r->until_ms) {
+	if (!r->killed && now >= ends_ms(r)) {
 		r->end->cut_off = !r->end->stopped;
+		r->end->early = r->end->cut_off && now < r->until_ms;
 		kill_all(r);
 	}
 }
@@ -284,7 +297,7 @@ check_time(struct running *r)
 static int
 poll_limit(const struct running *r)
 {
-	int64_t left = r->until_ms - clock_mono_ms();
+	int64_t left = ends_ms(r) - clock_mono_ms();
 	int64_t most = r->killed                      ? END_LIMIT_MS
 	    : r->cmd->stop != NULL || r->end->stopped ? STOP_POLL_MS
 						      : 1000;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exec/step_agent.h"
 #include "exec/words.h"
 #include "util/clock.h"
 #include "util/fault.h"
@@ -290,23 +291,6 @@ run_step(struct pipeline *p, enum step s, struct err *e)
 	return write_done(p, s, e);
 }
 
-static void
-put_usage(struct json_out *j, const struct agent_report *r)
-{
-	if (r->session[0] == '\0')
-		return;
-	json_name(j, "usage");
-	json_open(j);
-	json_name_text(j, "session", r->session);
-	json_name_int(j, "input_tokens", r->input_tokens);
-	json_name_int(j, "cached_tokens", r->cached_tokens);
-	json_name_int(j, "output_tokens", r->output_tokens);
-	json_name_int(j, "turns", r->turns);
-	if (r->cost_micro_usd >= 0)
-		json_name_int(j, "cost_micro_usd", r->cost_micro_usd);
-	json_close(j);
-}
-
 static char *
 make_metadata(const struct pipeline *p)
 {
@@ -332,7 +316,7 @@ make_metadata(const struct pipeline *p)
 		if (is_of(p->spec, s))
 			json_name_int(&j, steps[s].name, p->took_ms[s]);
 	json_close(&j);
-	put_usage(&j, &p->report);
+	agent_put_report(p, &j);
 	if (buf_ok(&p->texts) && p->texts.len > 2) {
 		json_name(&j, "file_changes");
 		json_raw(&j, p->texts.data, p->texts.len);

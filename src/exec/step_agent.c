@@ -1,20 +1,32 @@
-/* The agent: its script, its environment, its words. */
+/* The agent: its script, its environment, its clocks. */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "exec/pipeline.h"
-#include "exec/words.h"
+#include "exec/step_agent.h"
+#include "util/clock.h"
 #include "util/fault.h"
 #include "util/file.h"
-#include "util/text.h"
-#include "util/utf8.h"
+#include "util/json.h"
 
 #define AGENT_SCRIPT SANDBOX_HOME "/agent-run"
 #define AGENT_PROMPT SANDBOX_HOME "/prompt.txt"
 #define SCRIPT_MAX ((size_t)1024 * 1024)
-#define TAIL_MAX ((size_t)1000) /* of what an agent said before it failed */
+#define START_MAX ((size_t)4096)
+#define OWN_ENV_MAX 8
+#define VALUE_MAX 64
+
+/* Its environment, and the memory for what is made up for it. */
+struct agent_env {
+	const char *list[SECRETS_ENV_MAX + OWN_ENV_MAX];
+	size_t n;
+	char chosen[AGENT_NAME_MAX + VALUE_MAX];
+	char model[AGENT_MODEL_MAX + VALUE_MAX];
+	char turns[VALUE_MAX], budget[VALUE_MAX];
+	struct buf token; /* secret */
+};
 
 /* Reads the manifest of the agent that is to run. */
 static int
@@ -34,34 +46,47 @@ find_agent(struct pipeline *p, struct err *e)
 	return agent_read(&p->agent, s->share_dir, stand_in, e);
 }
 
-static int
-put_files(struct pipeline *p, struct err *e)
+const char *
+agent_title(const struct pipeline *p)
+{
+	return p->agent.title == NULL ? p->spec->agent : p->agent.title;
+}
+
+int
+agent_put_script(struct pipeline *p, const char *file, bool shared,
+    const char *to, struct err *e)
 {
 	struct buf text = BUF(SCRIPT_MAX);
 	char path[4096];
 	int n, rc = -1;
 
-	n = snprintf(path, sizeof(path), "%s/agents/%s/%s", p->spec->share_dir,
-	    p->agent.name, p->agent.script);
+	n = snprintf(path, sizeof(path), "%s/%s/%s", p->spec->share_dir,
+	    shared ? "sandbox" : "agents", shared ? "" : p->agent.name);
+	if (n >= 0 && (size_t)n < sizeof(path))
+		n += snprintf(path + n, sizeof(path) - (size_t)n, "/%s", file);
 	if (n < 0 || (size_t)n >= sizeof(path)) {
 		(void)err_set(e, ERR_INVALID, "SHARE_DIR is too long");
 		goto out;
 	}
-	if (file_read(AT_FDCWD, path, &text, e) == -1 ||
-	    sandbox_put(p->sb, AGENT_SCRIPT, text.data, text.len, 0700, e) ==
-		-1 ||
-	    sandbox_put(p->sb, AGENT_PROMPT, p->spec->prompt,
-		strlen(p->spec->prompt), 0600, e) == -1)
-		goto out;
-	rc = 0;
+	if (file_read(AT_FDCWD, path, &text, e) == 0)
+		rc = sandbox_put(p->sb, to, text.data, text.len, 0700, e);
 out:
 	buf_clear(&text);
 	return rc;
 }
 
+static int
+put_files(struct pipeline *p, struct err *e)
+{
+	if (agent_put_script(p, p->agent.script, false, AGENT_SCRIPT, e) == -1)
+		return -1;
+	return sandbox_put(p->sb, AGENT_PROMPT, p->spec->prompt,
+	    strlen(p->spec->prompt), 0600, e);
+}
+
 /* Of the secrets, those that its manifest names, and no other (E6). */
-static size_t
-add_secrets(const struct pipeline *p, const char **env, size_t n)
+static void
+add_secrets(const struct pipeline *p, struct agent_env *env)
 {
 	for (size_t i = 0; i < SECRETS_ENV_MAX; i++) {
 		const char *pair = p->secrets->env[i];
@@ -72,27 +97,71 @@ add_secrets(const struct pipeline *p, const char **env, size_t n)
 
 			if (len > 0 && strncmp(pair, name, len) == 0 &&
 			    pair[len] == '=') {
-				env[n++] = pair;
+				env->list[env->n++] = pair;
 				break;
 			}
 		}
 	}
-	return n;
 }
 
-/* Who listens to the agent. */
-struct listener {
-	struct pipeline *p;
-	struct agent_output *reader;
-	struct buf tail;    /* the last of its standard error */
-	struct words words; /* what fills it */
-	bool begun;
-};
+/* The repository's token is for the clone, unless somebody wants otherwise. */
+static void
+add_token(const struct pipeline *p, struct agent_env *env)
+{
+	const char *token = p->secrets->github_token;
+
+	if (!p->spec->agent_github_token || token == NULL || token[0] == '\0')
+		return;
+	buf_puts(&env->token, "GITHUB_TOKEN=");
+	buf_puts(&env->token, token);
+	if (buf_ok(&env->token))
+		env->list[env->n++] = env->token.data;
+}
+
+/* Which model is asked for; NULL: the program chooses. */
+static const char *
+chosen_model(const struct pipeline *p)
+{
+	const char *model = p->spec->agent_model;
+
+	return model != NULL && agent_model_valid(model) ? model : NULL;
+}
+
+static void
+fill_env(const struct pipeline *p, struct agent_env *env)
+{
+	const struct spec *s = p->spec;
+	const char *model = chosen_model(p);
+
+	(void)snprintf(env->chosen, sizeof(env->chosen), "TASKMILL_AGENT=%s",
+	    s->agent);
+	env->list[env->n++] = env->chosen;
+	env->list[env->n++] = "TASKMILL_PROMPT_FILE=" AGENT_PROMPT;
+	if (model != NULL) {
+		(void)snprintf(env->model, sizeof(env->model),
+		    "TASKMILL_AGENT_MODEL=%s", model);
+		env->list[env->n++] = env->model;
+	}
+	if (s->agent_max_turns > 0) {
+		(void)snprintf(env->turns, sizeof(env->turns),
+		    "TASKMILL_AGENT_MAX_TURNS=%ld", s->agent_max_turns);
+		env->list[env->n++] = env->turns;
+	}
+	if (s->agent_budget_cents > 0) {
+		(void)snprintf(env->budget, sizeof(env->budget),
+		    "TASKMILL_AGENT_BUDGET_USD=%ld.%02ld",
+		    s->agent_budget_cents / 100, s->agent_budget_cents % 100);
+		env->list[env->n++] = env->budget;
+	}
+	add_secrets(p, env);
+	add_token(p, env);
+	env->list[env->n] = NULL;
+}
 
 static bool
 asked_to_stop(void *ctx)
 {
-	struct listener *l = ctx;
+	struct agent_listener *l = ctx;
 
 	if (!l->begun) {
 		l->begun = true;
@@ -101,79 +170,75 @@ asked_to_stop(void *ctx)
 	return l->p->stop(l->p->ctx);
 }
 
+/*
+ * Two of its three clocks (E3): how long it may be silent, and how long it may
+ * stay once it has said how it ended. The third is the command's own limit.
+ */
+static int64_t
+clocks(void *ctx)
+{
+	const struct agent_listener *l = ctx;
+	const struct spec *s = l->p->spec;
+	int64_t until = INT64_MAX, linger;
+
+	if (s->agent_idle_s > 0)
+		until = l->heard_ms + (int64_t)s->agent_idle_s * 1000;
+	if (s->agent_linger_s > 0 && agent_output_finished(l->reader)) {
+		linger = l->heard_ms + (int64_t)s->agent_linger_s * 1000;
+		until = linger < until ? linger : until;
+	}
+	return until;
+}
+
 static int
 hear(void *ctx, enum sandbox_stream from, const char *bytes, size_t len,
     struct err *e)
 {
-	struct listener *l = ctx;
+	struct agent_listener *l = ctx;
 
-	if (from == SANDBOX_STDOUT &&
-	    agent_output_feed(l->reader, bytes, len, e) == -1)
+	l->heard_ms = clock_mono_ms();
+	/* Raw first: an event then stands behind the line that it is of. */
+	if (spool_output(l->p->spool,
+		from == SANDBOX_STDOUT ? "stdout" : "stderr", bytes, len,
+		e) == -1)
 		return -1;
-	if (from == SANDBOX_STDERR)
+	if (from == SANDBOX_STDERR) {
 		words_add(&l->words, bytes, len);
-	return spool_output(l->p->spool,
-	    from == SANDBOX_STDOUT ? "stdout" : "stderr", bytes, len, e);
+		return 0;
+	}
+	l->printed = true;
+	return agent_output_feed(l->reader, bytes, len, e);
 }
 
-/* The last lines of a text, clean, at most TAIL_MAX bytes. */
-static void
-copy_tail(struct buf *out, const char *text, size_t len)
-{
-	size_t skip = len > TAIL_MAX ? len - TAIL_MAX : 0;
-
-	/* Not from the middle of a character, and not an empty end. */
-	while (skip > 0 && skip < len && (text[skip] & 0xc0) == 0x80)
-		skip++;
-	while (len > skip && (text[len - 1] == '\n' || text[len - 1] == ' '))
-		len--;
-	if (len > skip)
-		utf8_clean(out, text + skip, len - skip);
-}
-
-/* Failed (D19): its own reason, else the end of what it printed. */
 static int
-fail_agent(struct pipeline *p, const struct listener *l, int code,
-    struct err *e)
+write_event(void *ctx, const char *json, size_t len, struct err *e)
 {
-	struct buf said = BUF(4 * TAIL_MAX);
+	struct agent_listener *l = ctx;
+
+	return spool_agent(l->p->spool, json, len, e);
+}
+
+/* The first event: who it is, and how its output is to be read. */
+static int
+write_start(struct pipeline *p, struct err *e)
+{
+	struct buf text = BUF(START_MAX);
+	struct json_out j;
 	int rc;
 
-	if (p->report.reason[0] != '\0')
-		buf_puts(&said, p->report.reason);
-	else if (l->tail.len > 0)
-		copy_tail(&said, l->tail.data, l->tail.len);
-	else
-		copy_tail(&said, p->report.words, strlen(p->report.words));
-	if (code != 0)
-		rc = pipeline_fail(p, "agent_failed", e,
-		    "The agent failed with status %d%s%s", code,
-		    said.len > 0 ? ": " : ".", said.len > 0 ? said.data : "");
-	else
-		rc = pipeline_fail(p, "agent_failed", e,
-		    "The agent ended without success%s%s",
-		    said.len > 0 ? ": " : ".", said.len > 0 ? said.data : "");
-	buf_clear(&said);
+	json_start(&j, &text);
+	json_open(&j);
+	json_name_text(&j, "type", "start");
+	json_name_text(&j, "agent", p->agent.name);
+	json_name_text(&j, "title", agent_title(p));
+	json_name_text(&j, "output", p->agent.output);
+	if (chosen_model(p) != NULL)
+		json_name_text(&j, "model", chosen_model(p));
+	json_close(&j);
+	rc = buf_ok(&text) ? spool_agent(p->spool, text.data, text.len, e)
+			   : err_set(e, ERR_RETRY, "out of memory");
+	buf_clear(&text);
 	return rc;
-}
-
-/* What came of it: its words, and whether it was a success. */
-static int
-judge(struct pipeline *p, struct listener *l, const struct sandbox_end *end,
-    struct err *e)
-{
-	words_end(&l->words);
-	if (spool_output_end(p->spool, e) == -1 ||
-	    agent_output_end(l->reader, end->code, &p->report, e) == -1)
-		return -1;
-	if (p->report.words[0] != '\0' &&
-	    text_set(&p->result->message, p->report.words, e) == -1)
-		return -1;
-	if (pipeline_cut(p, end, "The agent", "AGENT_TIMEOUT_S", e))
-		return 0;
-	if (!p->report.success)
-		return fail_agent(p, l, end->code, e);
-	return 0;
 }
 
 /*
@@ -189,52 +254,77 @@ has_network(const struct pipeline *p)
 }
 
 static int
-run_agent(struct pipeline *p, struct listener *l, struct err *e)
+run_agent(struct agent_listener *l, struct err *e)
 {
 	static const char *const argv[] = { "/bin/sh", AGENT_SCRIPT, NULL };
-	char chosen[AGENT_NAME_MAX + 32];
-	const char *env[SECRETS_ENV_MAX + 4] = { chosen,
-		"TASKMILL_PROMPT_FILE=" AGENT_PROMPT };
+	struct pipeline *p = l->p;
+	struct agent_env env = { .token = BUF(SECRETS_MAX_BYTES) };
 	const struct sandbox_cmd cmd = { .argv = argv,
 		.cwd = SANDBOX_REPO,
-		.env = env,
+		.env = env.list,
 		.network = has_network(p),
 		.limit_s = (unsigned int)p->spec->agent_limit_s,
 		/* The other half is for what comes after (row 41). */
 		.grace_ms = (unsigned int)p->spec->cancel_grace_ms / 2,
 		.output = hear,
 		.ctx = l,
-		.stop = asked_to_stop };
+		.stop = asked_to_stop,
+		.until_ms = clocks };
 	struct sandbox_end end;
+	int rc;
 
-	(void)snprintf(chosen, sizeof(chosen), "TASKMILL_AGENT=%s",
-	    p->spec->agent);
-	(void)add_secrets(p, env, 2);
+	fill_env(p, &env);
 	/* In the cloud nobody can tell that it has done nothing yet. */
 	p->agent_ran = pipeline_in_cloud(p);
-	if (sandbox_run(p->sb, &cmd, &end, e) == -1)
+	l->heard_ms = clock_mono_ms();
+	rc = sandbox_run(p->sb, &cmd, &end, e);
+	buf_wipe(&env.token);
+	if (rc == -1)
 		return pipeline_sandbox_error(p, e);
 	p->agent_ran = true;
-	return judge(p, l, &end, e);
+	return agent_judge(l, &end, e);
+}
+
+static int
+listen_and_run(struct pipeline *p, struct err *e)
+{
+	struct agent_listener l = { .p = p, .tail = BUF(AGENT_TAIL_MAX) };
+	const struct agent_output_spec spec = { .rules = p->agent.rules,
+		.redact = p->redact,
+		.root = SANDBOX_REPO,
+		.event = write_event,
+		.ctx = &l,
+		.max_bytes = (size_t)p->spec->output_max_bytes };
+	int rc = -1;
+
+	if (write_start(p, e) == 0 &&
+	    agent_output_open(&l.reader, &spec, e) == 0 &&
+	    words_open(&l.words, p->redact, &l.tail, true, e) == 0)
+		rc = run_agent(&l, e);
+	words_close(&l.words);
+	agent_output_close(l.reader);
+	buf_clear(&l.tail);
+	return rc;
 }
 
 int
 step_agent(struct pipeline *p, struct err *e)
 {
-	struct listener l = { .p = p, .tail = BUF(TAIL_MAX) };
-	int rc = -1;
+	struct err why;
 
-	if (find_agent(p, e) == -1)
+	if (find_agent(p, e) == -1) {
+		why = *e;
 		return pipeline_fail(p, "agent_missing", e,
-		    "The agent \"%s\" cannot be used here.", p->spec->agent);
+		    "The agent \"%s\" cannot be used here: %s", p->spec->agent,
+		    why.text);
+	}
+	if (agent_check_keys(p, e) == -1)
+		return -1;
+	if (p->over)
+		return 0;
 	if (put_files(p, e) == -1)
 		return pipeline_sandbox_error(p, e);
-	if (agent_output_open(&l.reader, p->agent.output, e) == 0 &&
-	    agent_output_redact(l.reader, p->redact, e) == 0 &&
-	    words_open(&l.words, p->redact, &l.tail, true, e) == 0)
-		rc = run_agent(p, &l, e);
-	words_close(&l.words);
-	agent_output_close(l.reader);
-	buf_clear(&l.tail);
-	return rc;
+	if (agent_install(p, e) == -1)
+		return -1;
+	return p->over ? 0 : listen_and_run(p, e);
 }

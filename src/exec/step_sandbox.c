@@ -67,6 +67,7 @@ step_sandbox(struct pipeline *p, struct err *e)
 	const struct sandbox_spec spec = {
 		.kind = pipeline_in_cloud(p) ? "e2b" : "local",
 		.name = name,
+		.programs = s->agent_path,
 		.dir = s->sandbox_dir,
 		.isolation = s->isolation,
 		.user = s->sandbox_user,

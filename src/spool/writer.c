@@ -66,7 +66,7 @@ put_now(struct buf *out)
  * fixed to the letter: the reader takes no other.
  */
 static void
-event_begin(struct spool_writer *w, const char *kind, struct json_out *j)
+event_head(struct spool_writer *w, const char *kind)
 {
 	buf_reset(&w->line);
 	buf_addf(&w->line, "{\"seq\":%" PRIu64 ",\"at\":\"", w->seq + 1);
@@ -74,17 +74,22 @@ event_begin(struct spool_writer *w, const char *kind, struct json_out *j)
 	buf_addf(&w->line, "\",\"kind\":\"%s\",\"data\":", kind);
 	w->kind = kind;
 	w->data_at = w->line.len;
+}
+
+static void
+event_begin(struct spool_writer *w, const char *kind, struct json_out *j)
+{
+	event_head(w, kind);
 	json_start(j, &w->line);
 	json_open(j);
 }
 
+/* Writes the event, whose data is complete. */
 static int
-event_end(struct spool_writer *w, struct json_out *j, struct err *e)
+event_write(struct spool_writer *w, struct err *e)
 {
-	size_t data_len;
+	size_t data_len = w->line.len - w->data_at;
 
-	json_close(j);
-	data_len = w->line.len - w->data_at;
 	buf_puts(&w->line, "}\n");
 	if (!buf_ok(&w->line))
 		return err_set(e, ERR_BROKEN,
@@ -105,6 +110,13 @@ event_end(struct spool_writer *w, struct json_out *j, struct err *e)
 	w->end += (off_t)w->line.len;
 	w->seq++;
 	return 0;
+}
+
+static int
+event_end(struct spool_writer *w, struct json_out *j, struct err *e)
+{
+	json_close(j);
+	return event_write(w, e);
 }
 
 /* Counts whole lines, and finds where the last of them ends. */
@@ -236,6 +248,14 @@ spool_step(struct spool_writer *w, const char *name, const char *state,
 		gate_json(w->redact, &w->line, extra_json, strlen(extra_json));
 	}
 	return event_end(w, &j, e);
+}
+
+int
+spool_agent(struct spool_writer *w, const char *json, size_t len, struct err *e)
+{
+	event_head(w, "agent");
+	gate_json(w->redact, &w->line, json, len);
+	return event_write(w, e);
 }
 
 int

@@ -15,6 +15,7 @@ libutil_a_SOURCES = \
 	src/util/json_items.c \
 	src/util/json_names.c \
 	src/util/json_names.h \
+	src/util/json_path.c \
 	src/util/json_read.c \
 	src/util/json_write.c \
 	src/util/redact.c \

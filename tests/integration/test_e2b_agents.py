@@ -97,8 +97,8 @@ def test_agent_makes_a_patch(cloud, agent):
 @pytest.mark.parametrize("agent", NAMES)
 def test_agent_with_a_wrong_key(cloud, agent):
     r = run(cloud, agent, key="sk-wrong-0123456789")
-    assert (r.outcome, r.failure) == ("failed", "agent_failed")
-    assert "401" in r.error or "key" in r.error.lower()
+    assert (r.outcome, r.failure) == ("failed", "agent_key")
+    assert "401" in r.error and NAMES[agent] in r.error
     assert "sk-wrong-0123456789" not in r.error
 
 
@@ -110,6 +110,8 @@ def test_agent_that_is_not_installed(cloud):
                 os.path.exists("/usr/bin/claude"):
             pytest.skip("claude is installed on this machine")
         r = shop.run("plain", "x", token=TOKEN, agent="claude",
-                     env={"ANTHROPIC_API_KEY": KEY})
-    assert r.outcome == "failed"
-    assert "claude is not installed in the sandbox" in r.error
+                     env={"ANTHROPIC_API_KEY": KEY},
+                     agent_registry="http://127.0.0.1:9")
+    assert (r.outcome, r.failure) == ("failed", "agent_missing")
+    assert "claude 2.1.197 cannot be installed" in r.error
+    assert "127.0.0.1:9" in r.error

@@ -453,8 +453,16 @@ def test_unknown_agent(shop):
 
 
 def test_real_agent_that_is_not_installed(shop):
-    r = shop.run("plain", "x", agent="claude", agent_kind="cli")
-    fails(r, "agent_failed", "claude is not installed")
+    r = shop.run("plain", "x", agent="claude", agent_kind="cli",
+                 env={"ANTHROPIC_API_KEY": KEY})
+    fails(r, "agent_missing", "claude is not installed",
+          "SIMULATION_AGENT_PATH")
+
+
+def test_real_agent_without_a_key(shop):
+    r = shop.run("plain", "x", agent="claude", agent_kind="cli",
+                 env={"OPENAI_API_KEY": KEY})
+    fails(r, "agent_key", "ANTHROPIC_API_KEY")
 
 
 @BOTH

@@ -1,5 +1,5 @@
-check_PROGRAMS += test_agents test_changes test_e2b_stream test_e2b_trouble test_sandbox test_sandbox_bounds
-TESTS += test_agents test_changes test_e2b_stream test_e2b_trouble test_sandbox test_sandbox_bounds
+check_PROGRAMS += test_agent_output test_agents test_changes test_e2b_stream test_e2b_trouble test_sandbox test_sandbox_bounds
+TESTS += test_agent_output test_agents test_changes test_e2b_stream test_e2b_trouble test_sandbox test_sandbox_bounds
 exec_test_libs = libexec.a libagents.a libspool.a librepo.a libutil.a \
 	$(JSONC_LIBS) $(SODIUM_LIBS) $(SECCOMP_LIBS) $(CURL_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += test_patch test_words
@@ -8,6 +8,8 @@ test_patch_SOURCES = tests/unit/exec/test_patch.c
 test_patch_LDADD = $(exec_test_libs)
 test_words_SOURCES = tests/unit/exec/test_words.c
 test_words_LDADD = $(exec_test_libs)
+test_agent_output_SOURCES = tests/unit/agents/test_agent_output.c
+test_agent_output_LDADD = $(exec_test_libs)
 test_agents_SOURCES = tests/unit/agents/test_agents.c
 test_agents_LDADD = $(exec_test_libs)
 test_changes_SOURCES = tests/unit/exec/test_changes.c
