@@ -15,7 +15,7 @@
  */
 
 /* The schema this program was built for: the highest file in sql/. */
-#define SCHEMA_VERSION 7
+#define SCHEMA_VERSION 8
 
 /* Called for each file applied. */
 typedef void migrate_report(void *ctx, unsigned int version, const char *name);

@@ -29,6 +29,7 @@ struct claim {
 	char *repo_url;
 	char *branch;
 	char *agent;
+	char *agent_model;  /* ""; NULL in a push: nobody asked for one */
 	unsigned int tries; /* attempts lost so far */
 
 	bool has_secret;

@@ -27,6 +27,7 @@ struct task_new {
 	const char *repo_url;
 	const char *branch;
 	const char *agent;
+	const char *agent_model; /* NULL: as the installation says */
 
 	/* The sealed credential (auth/seal.h). */
 	const char *key_id;

@@ -61,6 +61,35 @@ read_model(struct start_input *in, const struct call *c, struct err *e)
 	return 0;
 }
 
+/*
+ * Which model the agent is to use: an addition of ours. It ends as an argument
+ * of the agent's program, so it is a name and nothing else.
+ */
+static int
+read_agent_model(struct start_input *in, const struct call *c, struct err *e)
+{
+	const char *name = "";
+	size_t len;
+
+	if (json_get_string(c->body, "agent_model", &name, &len) ==
+	    JSON_MISTYPED)
+		return err_set(e, ERR_INVALID, "agent_model must be a string");
+	if (name[0] == '\0')
+		return 0;
+	if (!agent_model_valid(name))
+		return err_set(e, ERR_INVALID,
+		    "agent_model must be 1 to %d letters, digits and "
+		    "._:/@+-[], and begin with a letter or a digit",
+		    AGENT_MODEL_MAX);
+	if (!agent_models_allow(c->api->cfg->agent_models, in->model, name))
+		return err_set(e, ERR_INVALID,
+		    "agent_model \"%s\" is not offered here for %s "
+		    "(AGENT_MODELS)",
+		    name, in->model);
+	in->agent_model = name;
+	return 0;
+}
+
 static int
 read_prompt(struct start_input *in, const struct body_text *prompt,
     const struct config *cfg, struct err *e)
@@ -131,6 +160,7 @@ start_input_read(struct start_input *in, const struct call *c, struct err *e)
 
 	memset(in, 0, sizeof(*in));
 	if (read_required(&r, c->body, e) == -1 || read_model(in, c, e) == -1 ||
+	    read_agent_model(in, c, e) == -1 ||
 	    read_prompt(in, &r.prompt, cfg, e) == -1 ||
 	    repo_url_read(&in->repo, r.repo_url.s, &policy, e) == -1 ||
 	    read_branch(in, c->body, e) == -1 ||
@@ -167,6 +197,8 @@ start_input_hash(const struct start_input *in, uint8_t hash[SHA256_BYTES],
 	add_value(&canonical, in->branch);
 	add_value(&canonical, in->model);
 	buf_addf(&canonical, "%" PRId64, in->project_id);
+	if (in->agent_model != NULL)
+		add_value(&canonical, in->agent_model);
 	/* Part of it would be the hash of other requests too. */
 	if (!buf_ok(&canonical)) {
 		err_set(e, ERR_RETRY, "no memory for the canonical request");

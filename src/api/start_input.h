@@ -17,6 +17,7 @@ struct start_input {
 	struct repo_url repo;
 	const char *branch;       /* borrowed from the body, or a literal */
 	const char *model;        /* borrowed from the list of agents */
+	const char *agent_model;  /* borrowed from the body; NULL: none */
 	const char *github_token; /* borrowed from the body; secret */
 	int64_t project_id;       /* 0: none */
 	const char *idem_key;     /* borrowed from the request; NULL: none */

@@ -30,6 +30,7 @@ accept_task(struct call *c, const struct start_input *in,
 	t.repo_url = in->repo.stored;
 	t.branch = in->branch;
 	t.agent = in->model;
+	t.agent_model = in->agent_model;
 	t.key_id = s.key_id;
 	t.nonce = s.owner.nonce;
 	t.sealed = s.sealed.data;

@@ -15,7 +15,8 @@
 
 static const char usage[] =
     "usage: taskmill task start --repo URL [--branch NAME] [--agent NAME]\n"
-    "                [--project N] [--key KEY] [-f] PROMPT|-\n"
+    "                [--agent-model NAME] [--project N] [--key KEY] [-f]\n"
+    "                PROMPT|-\n"
     "       taskmill task list [--limit N] [--status NAME]\n"
     "       taskmill task show ID\n"
     "       taskmill task logs [-f] ID\n"
@@ -33,7 +34,7 @@ static const char usage[] =
 
 struct task_args {
 	const char *url, *ca_file;
-	const char *repo, *branch, *agent, *project, *key;
+	const char *repo, *branch, *agent, *agent_model, *project, *key;
 	const char *limit, *status;
 	const char *operand;
 	bool follow, json, patch;
@@ -107,6 +108,8 @@ start_body(const struct task_args *args, struct buf *out, struct err *e)
 		json_name_text(&j, "branch", args->branch);
 	if (args->agent != NULL)
 		json_name_text(&j, "model", args->agent);
+	if (args->agent_model != NULL)
+		json_name_text(&j, "agent_model", args->agent_model);
 	if (args->project != NULL)
 		json_name_int(&j, "project_id",
 		    strtoll(args->project, NULL, 10));
@@ -404,6 +407,8 @@ value_of(struct task_args *args, int o)
 		return &args->branch;
 	case 'a':
 		return &args->agent;
+	case 'm':
+		return &args->agent_model;
 	case 'p':
 		return &args->project;
 	case 'k':
@@ -427,6 +432,7 @@ read_args(int argc, char **argv, struct task_args *args)
 		{ "repo", required_argument, NULL, 'r' },
 		{ "branch", required_argument, NULL, 'b' },
 		{ "agent", required_argument, NULL, 'a' },
+		{ "agent-model", required_argument, NULL, 'm' },
 		{ "project", required_argument, NULL, 'p' },
 		{ "key", required_argument, NULL, 'k' },
 		{ "limit", required_argument, NULL, 'l' },

@@ -165,11 +165,14 @@ static void
 choose_model(const struct config *c, const struct claim *claim,
     char out[AGENT_MODEL_MAX + 1])
 {
+	const char *asked = claim->agent_model;
 	struct agent a = { 0 };
 	struct err ignored = { 0 }; /* the runner says it, in the task */
 
 	out[0] = '\0';
-	if (!agent_models_default(c->agent_models, claim->agent, out) &&
+	if (asked != NULL && asked[0] != '\0')
+		(void)snprintf(out, AGENT_MODEL_MAX + 1, "%s", asked);
+	else if (!agent_models_default(c->agent_models, claim->agent, out) &&
 	    agent_read(&a, c->share_dir, claim->agent, &ignored) == 0 &&
 	    a.model != NULL)
 		(void)snprintf(out, AGENT_MODEL_MAX + 1, "%s", a.model);

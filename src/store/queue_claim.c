@@ -35,6 +35,7 @@ claim_clear(struct claim *c)
 	free(c->repo_url);
 	free(c->branch);
 	free(c->agent);
+	free(c->agent_model);
 	free(c->sealed);
 	memset(c, 0, sizeof(*c));
 }
@@ -78,6 +79,18 @@ rows_claim(struct claim *c, struct db_rows *rows, struct err *e)
 	return 0;
 }
 
+/* The column behind those of every claim. */
+static int
+take_model(struct claim *c, struct db_rows *rows, struct err *e)
+{
+	size_t len;
+
+	c->agent_model = rows_copy(rows, 9, &len);
+	return c->agent_model == NULL
+	    ? err_set(e, ERR_BROKEN, "claim: out of memory")
+	    : 0;
+}
+
 int
 queue_load(struct db *db, const struct hold *h, struct claim *c, struct err *e)
 {
@@ -90,7 +103,8 @@ queue_load(struct db *db, const struct hold *h, struct claim *c, struct err *e)
 	c->hold = *h;
 	if (db_query(db,
 		"SELECT q.user_id, q.tries, t.prompt, t.repo_url,"
-		" t.target_branch, t.agent, s.key_id, s.nonce, s.sealed"
+		" t.target_branch, t.agent, s.key_id, s.nonce, s.sealed,"
+		" t.agent_model"
 		" FROM task_queue q JOIN tasks t ON t.id = q.task_id"
 		" LEFT JOIN task_secrets s ON s.task_id = q.task_id"
 		" WHERE q.task_id = ? AND q.attempt = ?"
@@ -102,8 +116,9 @@ queue_load(struct db *db, const struct hold *h, struct claim *c, struct err *e)
 		(void)err_set(e, ERR_ABSENT,
 		    "attempt %u of task %lld is not held", h->attempt,
 		    (long long)h->task_id);
-	if (got == 1)
-		got = rows_claim(c, rows, e) == -1 ? -1 : 1;
+	if (got == 1 &&
+	    (rows_claim(c, rows, e) == -1 || take_model(c, rows, e) == -1))
+		got = -1;
 	db_rows_end(rows);
 	if (got != 1)
 		claim_clear(c);

@@ -142,13 +142,16 @@ insert_task(struct db *db, struct starting *s, struct err *e)
 		db_arg_text(t->agent), db_arg_text(t->repo_url),
 		db_arg_text(t->branch), db_arg_text(t->prompt),
 		db_arg_string(s->messages.data, s->messages.len),
-		db_arg_bytes(s->token, sizeof(s->token)) };
+		db_arg_bytes(s->token, sizeof(s->token)),
+		t->agent_model == NULL ? db_arg_null()
+				       : db_arg_text(t->agent_model) };
 	struct db_done done;
 
 	if (db_exec(db,
 		"INSERT INTO tasks (user_id, project_id, status, agent,"
-		" repo_url, target_branch, prompt, chat_messages, start_token)"
-		" VALUES (?, ?, 'pending', ?, ?, ?, ?, ?, ?)",
+		" repo_url, target_branch, prompt, chat_messages, start_token,"
+		" agent_model)"
+		" VALUES (?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?)",
 		DB_ARGS(args), &done, e) == -1)
 		return -1;
 	s->id = (int64_t)done.insert_id;
