@@ -1,11 +1,10 @@
 #include "cmd/cmd.h"
 
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sysexits.h>
 
 #include "cmd/admin.h"
+#include "cmd/options.h"
 #include "store/audit.h"
 #include "util/json.h"
 
@@ -107,62 +106,26 @@ out:
 	return rc;
 }
 
-static bool
-read_limit(const char *text, long *limit)
-{
-	char *end;
+#define AT(field) offsetof(struct audit_args, field)
 
-	*limit = strtol(text, &end, 10);
-	return end != text && *end == '\0' && *limit >= 1 &&
-	    *limit <= LIMIT_MAX;
-}
-
-static bool
-read_option(int o, struct audit_args *args)
-{
-	switch (o) {
-	case 'c':
-		args->config = optarg;
-		return true;
-	case 'u':
-		args->user = optarg;
-		return true;
-	case 'j':
-		args->json = true;
-		return true;
-	case 'l':
-		return read_limit(optarg, &args->limit);
-	default:
-		return false;
-	}
-}
+static const struct option_row rows[] = {
+	{ "config", OPTION_TEXT, AT(config), 0, 0, 0 },
+	{ "user", OPTION_TEXT, AT(user), 0, 0, 0 },
+	{ "limit", OPTION_NUMBER, AT(limit), 0, 1, LIMIT_MAX },
+	{ "json", OPTION_FLAG, AT(json), 0, 0, 0 },
+};
 
 int
 cmd_audit(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "user", required_argument, NULL, 'u' },
-		{ "limit", required_argument, NULL, 'l' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
+	static const struct command_line line = COMMAND_LINE(usage, rows);
 	struct audit_args args = { .limit = LIMIT_DEFAULT };
 	struct err e = { 0 };
 	struct admin a;
-	int o, rc;
+	int rc, status;
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (o == 'h') {
-			(void)fputs(usage, stdout);
-			return EX_OK;
-		}
-		if (!read_option(o, &args))
-			return cmd_usage(usage);
-	}
-	if (optind != argc)
-		return cmd_usage(usage);
+	if (!options_read_all(&line, &args, argc, argv, &status))
+		return status;
 	if (admin_open(&a, args.config, &e) == -1)
 		return cmd_fail("audit", &e);
 	rc = list(&a, &args, &e);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,10 +15,11 @@
 #include "agents/agent.h"
 #include "auth/seal.h"
 #include "cmd/admin.h"
+#include "cmd/check_report.h"
+#include "cmd/options.h"
 #include "db/migrate.h"
 #include "exec/sandbox.h"
 #include "store/machine.h"
-#include "util/json.h"
 #include "util/net.h"
 
 static const char usage[] =
@@ -32,24 +32,6 @@ static const char usage[] =
 
 /* What a packet holds beside the patch: metadata, file list, a cut diff. */
 #define PACKET_REST ((uint64_t)10 << 20)
-
-enum verdict {
-	CHECK_OK,
-	CHECK_WARN,
-	CHECK_FAIL
-};
-
-static const char *const verdict_names[] = {
-	[CHECK_OK] = "ok",
-	[CHECK_WARN] = "warn",
-	[CHECK_FAIL] = "fail",
-};
-
-/* One line of the report; detail tells what to do when it is not ok. */
-struct finding {
-	enum verdict verdict;
-	char detail[640];
-};
 
 struct report {
 	struct admin *a;
@@ -419,109 +401,49 @@ static const struct {
 
 #define CHECK_N (sizeof(checks) / sizeof(checks[0]))
 
-static void
-print_text(const struct admin *a, const struct finding found[CHECK_N])
-{
-	struct buf b = BUF(256 * 1024);
-
-	config_print_text(&a->cfg, &b);
-	if (buf_ok(&b) && b.len > 0)
-		(void)printf("%s\n", b.data);
-	buf_clear(&b);
-	for (size_t i = 0; i < CHECK_N; i++)
-		(void)printf("%-4s  %-13s  %s\n",
-		    verdict_names[found[i].verdict], checks[i].name,
-		    found[i].detail);
-}
-
-static void
-print_json(const struct admin *a, const struct finding found[CHECK_N],
-    bool well)
-{
-	struct buf b = BUF(256 * 1024);
-	struct json_out j;
-
-	json_start(&j, &b);
-	json_open(&j);
-	json_name_bool(&j, "ok", well);
-	json_name_text(&j, "mode", config_mode(&a->cfg));
-	json_name_text(&j, "config_file", a->cfg.file);
-	json_name(&j, "checks");
-	json_open(&j);
-	for (size_t i = 0; i < CHECK_N; i++) {
-		json_name(&j, checks[i].name);
-		json_open(&j);
-		json_name_text(&j, "verdict", verdict_names[found[i].verdict]);
-		json_name_text(&j, "detail", found[i].detail);
-		json_close(&j);
-	}
-	json_close(&j);
-	json_name(&j, "settings");
-	config_print_json(&a->cfg, &j);
-	json_close(&j);
-	if (buf_ok(&b))
-		(void)puts(b.data);
-	buf_clear(&b);
-}
+struct check_args {
+	const char *config;
+	bool json;
+	bool online;
+};
 
 static int
-check(const char *config, bool json, bool online)
+check(const struct check_args *args)
 {
 	struct finding found[CHECK_N];
 	struct err e = { 0 };
-	bool well = true;
 	struct admin a;
-	struct report r = { .a = &a, .online = online };
+	struct report r = { .a = &a, .online = args->online };
+	bool well;
 
-	if (admin_open(&a, config, &e) == -1)
+	if (admin_open(&a, args->config, &e) == -1)
 		return cmd_fail("check", &e);
 	for (size_t i = 0; i < CHECK_N; i++) {
 		find(&found[i], CHECK_FAIL, "not looked at");
+		found[i].name = checks[i].name;
 		checks[i].run(&r, &found[i]);
-		if (found[i].verdict == CHECK_FAIL)
-			well = false;
 	}
-	if (json)
-		print_json(&a, found, well);
-	else
-		print_text(&a, found);
+	well = check_report(&a.cfg, found, CHECK_N, args->json);
 	admin_close(&a);
 	return well ? EX_OK : EX_UNAVAILABLE;
 }
 
+#define AT(field) offsetof(struct check_args, field)
+
+static const struct option_row rows[] = {
+	{ "config", OPTION_TEXT, AT(config), 0, 0, 0 },
+	{ "json", OPTION_FLAG, AT(json), 0, 0, 0 },
+	{ "online", OPTION_FLAG, AT(online), 0, 0, 0 },
+};
+
 int
 cmd_check(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "online", no_argument, NULL, 'o' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	const char *config = NULL;
-	bool json = false, online = false;
-	int o;
+	static const struct command_line line = COMMAND_LINE(usage, rows);
+	struct check_args args = { 0 };
+	int status;
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (o) {
-		case 'h':
-			(void)fputs(usage, stdout);
-			return EX_OK;
-		case 'c':
-			config = optarg;
-			break;
-		case 'j':
-			json = true;
-			break;
-		case 'o':
-			online = true;
-			break;
-		default:
-			return cmd_usage(usage);
-		}
-	}
-	if (optind != argc)
-		return cmd_usage(usage);
-	return check(config, json, online);
+	if (!options_read_all(&line, &args, argc, argv, &status))
+		return status;
+	return check(&args);
 }

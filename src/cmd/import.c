@@ -1,6 +1,5 @@
 #include "cmd/cmd.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 
 #include "cmd/admin.h"
 #include "cmd/import_check.h"
+#include "cmd/options.h"
 #include "db/migrate.h"
 #include "util/log.h"
 
@@ -349,50 +349,27 @@ out:
 	return status == -1 ? cmd_fail("import", &e) : status;
 }
 
-/* 0: go on; else an exit status + 1. */
-static int
-read_args(int argc, char **argv, struct import_args *args)
-{
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "user", required_argument, NULL, 'u' },
-		{ "dry-run", no_argument, NULL, 'n' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int o;
+#define AT(field) offsetof(struct import_args, field)
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (o) {
-		case 'c':
-			args->config = optarg;
-			break;
-		case 'u':
-			args->user = optarg;
-			break;
-		case 'n':
-			args->dry_run = true;
-			break;
-		case 'h':
-			(void)fputs(usage, stdout);
-			return EX_OK + 1;
-		default:
-			return cmd_usage(usage) + 1;
-		}
-	}
-	return optind < argc ? 0 : cmd_usage(usage) + 1;
-}
+static const struct option_row rows[] = {
+	{ "config", OPTION_TEXT, AT(config), 0, 0, 0 },
+	{ "user", OPTION_TEXT, AT(user), 0, 0, 0 },
+	{ "dry-run", OPTION_FLAG, AT(dry_run), 0, 0, 0 },
+};
 
 int
 cmd_import(int argc, char **argv)
 {
+	static const struct command_line line = COMMAND_LINE(usage, rows);
 	struct import_args args = { 0 };
 	struct import_run *run;
 	struct err e = { 0 };
-	int stop, status;
+	int status;
 
-	if ((stop = read_args(argc, argv, &args)) != 0)
-		return stop - 1;
+	if (!options_read(&line, &args, argc, argv, &status))
+		return status;
+	if (optind == argc)
+		return cmd_usage(usage);
 	if ((run = calloc(1, sizeof(*run))) == NULL) {
 		err_sys(&e, ERR_RETRY, "import");
 		return cmd_fail("import", &e);

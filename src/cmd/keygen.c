@@ -1,12 +1,12 @@
 #include "cmd/cmd.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "auth/seal.h"
 #include "cmd/admin.h"
+#include "cmd/options.h"
 #include "util/file.h"
 
 static const char usage[] =
@@ -45,38 +45,29 @@ out:
 	return rc;
 }
 
+struct keygen_args {
+	const char *config;
+	bool rotate;
+};
+
+static const struct option_row rows[] = {
+	{ "config", OPTION_TEXT, offsetof(struct keygen_args, config), 0, 0,
+	    0 },
+	{ "rotate", OPTION_FLAG, offsetof(struct keygen_args, rotate), 0, 0,
+	    0 },
+};
+
 int
 cmd_keygen(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "rotate", no_argument, NULL, 'r' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
+	static const struct command_line line = COMMAND_LINE(usage, rows);
+	struct keygen_args args = { 0 };
 	struct err e = { 0 };
-	const char *config = NULL;
-	bool rotate = false;
-	int o;
+	int status;
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (o) {
-		case 'h':
-			(void)fputs(usage, stdout);
-			return EX_OK;
-		case 'c':
-			config = optarg;
-			break;
-		case 'r':
-			rotate = true;
-			break;
-		default:
-			return cmd_usage(usage);
-		}
-	}
-	if (optind != argc)
-		return cmd_usage(usage);
-	if (keygen(config, rotate, &e) == -1)
+	if (!options_read_all(&line, &args, argc, argv, &status))
+		return status;
+	if (keygen(args.config, args.rotate, &e) == -1)
 		return cmd_fail("keygen", &e);
 	return EX_OK;
 }

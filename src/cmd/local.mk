@@ -6,6 +6,8 @@ libcmd_a_SOURCES = \
 	src/cmd/api_worker.h \
 	src/cmd/audit.c \
 	src/cmd/check.c \
+	src/cmd/check_report.c \
+	src/cmd/check_report.h \
 	src/cmd/client.c \
 	src/cmd/cloud_config.c \
 	src/cmd/cloud_config.h \
@@ -20,6 +22,8 @@ libcmd_a_SOURCES = \
 	src/cmd/jwks.c \
 	src/cmd/keygen.c \
 	src/cmd/migrate.c \
+	src/cmd/options.c \
+	src/cmd/options.h \
 	src/cmd/orphans.c \
 	src/cmd/orphans.h \
 	src/cmd/reaper.c \

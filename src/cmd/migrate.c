@@ -1,10 +1,10 @@
 #include "cmd/cmd.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <sysexits.h>
 
 #include "cmd/admin.h"
+#include "cmd/options.h"
 #include "db/migrate.h"
 
 static const char usage[] =
@@ -40,30 +40,26 @@ out:
 	return rc;
 }
 
+struct migrate_args {
+	const char *config;
+};
+
+static const struct option_row rows[] = {
+	{ "config", OPTION_TEXT, offsetof(struct migrate_args, config), 0, 0,
+	    0 },
+};
+
 int
 cmd_migrate(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
+	static const struct command_line line = COMMAND_LINE(usage, rows);
+	struct migrate_args args = { 0 };
 	struct err e = { 0 };
-	const char *config = NULL;
-	int o;
+	int status;
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (o == 'h') {
-			(void)fputs(usage, stdout);
-			return EX_OK;
-		}
-		if (o != 'c')
-			return cmd_usage(usage);
-		config = optarg;
-	}
-	if (optind != argc)
-		return cmd_usage(usage);
-	if (migrate(config, &e) == -1)
+	if (!options_read_all(&line, &args, argc, argv, &status))
+		return status;
+	if (migrate(args.config, &e) == -1)
 		return cmd_fail("migrate", &e);
 	return EX_OK;
 }

@@ -1,6 +1,5 @@
 #include "cmd/cmd.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include "cmd/admin.h"
 #include "cmd/client.h"
+#include "cmd/options.h"
 #include "cmd/task_follow.h"
 #include "util/encode.h"
 #include "util/json.h"
@@ -379,90 +379,35 @@ out:
 }
 
 static const struct {
-	const char *name;
-	bool operand;
+	struct action is;
 	int (*run)(struct client *c, const struct task_args *args,
 	    struct err *e);
 } actions[] = {
-	{ "start", true, task_cmd_start },
-	{ "list", false, task_cmd_list },
-	{ "show", true, task_cmd_show },
-	{ "logs", true, task_cmd_logs },
-	{ "diff", true, task_cmd_diff },
-	{ "cancel", true, task_cmd_cancel },
+	{ { "start", 1, 1 }, task_cmd_start },
+	{ { "list", 0, 0 }, task_cmd_list },
+	{ { "show", 1, 1 }, task_cmd_show },
+	{ { "logs", 1, 1 }, task_cmd_logs },
+	{ { "diff", 1, 1 }, task_cmd_diff },
+	{ { "cancel", 1, 1 }, task_cmd_cancel },
 };
 
-/* The options that take a value, and where it goes. */
-static const char **
-value_of(struct task_args *args, int o)
-{
-	switch (o) {
-	case 'u':
-		return &args->url;
-	case 'C':
-		return &args->ca_file;
-	case 'r':
-		return &args->repo;
-	case 'b':
-		return &args->branch;
-	case 'a':
-		return &args->agent;
-	case 'm':
-		return &args->agent_model;
-	case 'p':
-		return &args->project;
-	case 'k':
-		return &args->key;
-	case 'l':
-		return &args->limit;
-	case 's':
-		return &args->status;
-	default:
-		return NULL;
-	}
-}
+#define AT(field) offsetof(struct task_args, field)
 
-/* 0: go on; else an exit status + 1, so that EX_OK can be told. */
-static int
-read_args(int argc, char **argv, struct task_args *args)
-{
-	static const struct option options[] = {
-		{ "url", required_argument, NULL, 'u' },
-		{ "ca-file", required_argument, NULL, 'C' },
-		{ "repo", required_argument, NULL, 'r' },
-		{ "branch", required_argument, NULL, 'b' },
-		{ "agent", required_argument, NULL, 'a' },
-		{ "agent-model", required_argument, NULL, 'm' },
-		{ "project", required_argument, NULL, 'p' },
-		{ "key", required_argument, NULL, 'k' },
-		{ "limit", required_argument, NULL, 'l' },
-		{ "status", required_argument, NULL, 's' },
-		{ "follow", no_argument, NULL, 'f' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "patch", no_argument, NULL, 'P' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	const char **at;
-	int o;
-
-	while ((o = getopt_long(argc, argv, "f", options, NULL)) != -1) {
-		if ((at = value_of(args, o)) != NULL)
-			*at = optarg;
-		else if (o == 'f')
-			args->follow = true;
-		else if (o == 'j')
-			args->json = true;
-		else if (o == 'P')
-			args->patch = true;
-		else if (o == 'h') {
-			(void)fputs(usage, stdout);
-			return EX_OK + 1;
-		} else
-			return cmd_usage(usage) + 1;
-	}
-	return 0;
-}
+static const struct option_row rows[] = {
+	{ "url", OPTION_TEXT, AT(url), 0, 0, 0 },
+	{ "ca-file", OPTION_TEXT, AT(ca_file), 0, 0, 0 },
+	{ "repo", OPTION_TEXT, AT(repo), 0, 0, 0 },
+	{ "branch", OPTION_TEXT, AT(branch), 0, 0, 0 },
+	{ "agent", OPTION_TEXT, AT(agent), 0, 0, 0 },
+	{ "agent-model", OPTION_TEXT, AT(agent_model), 0, 0, 0 },
+	{ "project", OPTION_TEXT, AT(project), 0, 0, 0 },
+	{ "key", OPTION_TEXT, AT(key), 0, 0, 0 },
+	{ "limit", OPTION_TEXT, AT(limit), 0, 0, 0 },
+	{ "status", OPTION_TEXT, AT(status), 0, 0, 0 },
+	{ "follow", OPTION_FLAG, AT(follow), 'f', 0, 0 },
+	{ "json", OPTION_FLAG, AT(json), 0, 0, 0 },
+	{ "patch", OPTION_FLAG, AT(patch), 0, 0, 0 },
+};
 
 static int
 run_action(size_t i, const struct task_args *args)
@@ -485,21 +430,14 @@ out:
 int
 cmd_task(int argc, char **argv)
 {
+	static const struct command_line line = COMMAND_LINE(usage, rows);
 	struct task_args args = { 0 };
-	int left, stop;
+	int i, status;
 
-	if ((stop = read_args(argc, argv, &args)) != 0)
-		return stop - 1;
-	left = argc - optind;
-	if (left < 1)
-		return cmd_usage(usage);
-	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
-		if (strcmp(argv[optind], actions[i].name) != 0)
-			continue;
-		if (left != (actions[i].operand ? 2 : 1))
-			return cmd_usage(usage);
-		args.operand = actions[i].operand ? argv[optind + 1] : NULL;
-		return run_action(i, &args);
-	}
-	return cmd_usage(usage);
+	if (!options_read(&line, &args, argc, argv, &status))
+		return status;
+	if ((i = ACTION_FIND(actions, argc, argv, usage)) == -1)
+		return EX_USAGE;
+	args.operand = argv[optind + 1];
+	return run_action((size_t)i, &args);
 }

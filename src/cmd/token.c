@@ -1,7 +1,6 @@
 #include "cmd/cmd.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "auth/api_token.h"
 #include "auth/jwt.h"
 #include "cmd/admin.h"
+#include "cmd/options.h"
 #include "store/account.h"
 #include "util/encode.h"
 #include "util/json.h"
@@ -278,103 +278,49 @@ token_cmd_revoke(struct admin *a, const struct token_args *args, struct err *e)
 }
 
 static const struct {
-	const char *name;
-	int operands; /* -1: one or none */
+	struct action is;
 	int (*run)(struct admin *a, const struct token_args *args,
 	    struct err *e);
 } actions[] = {
-	{ "add", 1, token_cmd_add },
-	{ "list", 1, token_cmd_list },
-	{ "revoke", -1, token_cmd_revoke },
-	{ "issue", 1, token_cmd_issue },
+	{ { "add", 1, 1 }, token_cmd_add },
+	{ { "list", 1, 1 }, token_cmd_list },
+	{ { "revoke", 0, 1 }, token_cmd_revoke },
+	{ { "issue", 1, 1 }, token_cmd_issue },
 };
 
-static int
-run_action(size_t i, const struct token_args *args)
-{
-	struct err e = { 0 };
-	struct admin a;
-	int rc;
+#define AT(field) offsetof(struct token_args, field)
 
-	if (admin_open(&a, args->config, &e) == -1)
-		return cmd_fail("token", &e);
-	rc = actions[i].run(&a, args, &e);
-	admin_close(&a);
-	return rc == -1 ? cmd_fail("token", &e) : EX_OK;
-}
-
-/* False: wrong usage. */
-static bool
-read_option(int o, struct token_args *args)
-{
-	switch (o) {
-	case 'c':
-		args->config = optarg;
-		return true;
-	case 'n':
-		args->name = optarg;
-		return true;
-	case 's':
-		args->scope = optarg;
-		return true;
-	case 'r':
-		args->refresh = true;
-		return true;
-	case 'j':
-		args->json = true;
-		return true;
-	case 'e':
-		return read_number(optarg, 1, DAYS_MAX, &args->days);
-	case 'm':
-		return read_number(optarg, 1, 1440, &args->minutes);
-	default:
-		return false;
-	}
-}
-
-static bool
-operands_fit(int wanted, const struct token_args *args, int left)
-{
-	if (wanted == -1)
-		return left == (args->refresh ? 0 : 1);
-	return left == wanted && !args->refresh;
-}
+static const struct option_row rows[] = {
+	{ "config", OPTION_TEXT, AT(config), 0, 0, 0 },
+	{ "minutes", OPTION_NUMBER, AT(minutes), 0, 1, 1440 },
+	{ "name", OPTION_TEXT, AT(name), 0, 0, 0 },
+	{ "expires", OPTION_NUMBER, AT(days), 0, 1, DAYS_MAX },
+	{ "scope", OPTION_TEXT, AT(scope), 0, 0, 0 },
+	{ "refresh", OPTION_FLAG, AT(refresh), 0, 0, 0 },
+	{ "json", OPTION_FLAG, AT(json), 0, 0, 0 },
+};
 
 int
 cmd_token(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "minutes", required_argument, NULL, 'm' },
-		{ "name", required_argument, NULL, 'n' },
-		{ "expires", required_argument, NULL, 'e' },
-		{ "scope", required_argument, NULL, 's' },
-		{ "refresh", no_argument, NULL, 'r' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
+	static const struct command_line line = COMMAND_LINE(usage, rows);
 	struct token_args args = { 0 };
-	int left, o;
+	struct err e = { 0 };
+	struct admin a;
+	int i, rc, status;
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (o == 'h') {
-			(void)fputs(usage, stdout);
-			return EX_OK;
-		}
-		if (!read_option(o, &args))
-			return cmd_usage(usage);
-	}
-	left = argc - optind - 1;
-	if (left < 0)
+	if (!options_read(&line, &args, argc, argv, &status))
+		return status;
+	if ((i = ACTION_FIND(actions, argc, argv, usage)) == -1)
+		return EX_USAGE;
+	args.who = argv[optind + 1];
+	/* --refresh stands in for the one operand that revoke has. */
+	if (args.refresh &&
+	    (actions[i].run != token_cmd_revoke || args.who != NULL))
 		return cmd_usage(usage);
-	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
-		if (strcmp(argv[optind], actions[i].name) != 0)
-			continue;
-		if (!operands_fit(actions[i].operands, &args, left))
-			return cmd_usage(usage);
-		args.who = left == 1 ? argv[optind + 1] : NULL;
-		return run_action(i, &args);
-	}
-	return cmd_usage(usage);
+	if (admin_open(&a, args.config, &e) == -1)
+		return cmd_fail("token", &e);
+	rc = actions[i].run(&a, &args, &e);
+	admin_close(&a);
+	return rc == -1 ? cmd_fail("token", &e) : EX_OK;
 }

@@ -1,14 +1,13 @@
 #include "cmd/cmd.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "auth/password.h"
 #include "cmd/admin.h"
+#include "cmd/options.h"
 #include "store/account.h"
 #include "store/poke.h"
 #include "util/encode.h"
@@ -336,109 +335,52 @@ out:
 }
 
 static const struct {
-	const char *name;
-	bool operand;
+	struct action is;
 	int (
 	    *run)(struct admin *a, const struct user_args *args, struct err *e);
 } actions[] = {
-	{ "add", false, user_cmd_add },
-	{ "passwd", true, user_cmd_passwd },
-	{ "disable", true, user_cmd_disable },
-	{ "enable", true, user_cmd_enable },
-	{ "confirm", true, user_cmd_confirm },
-	{ "delete", true, user_cmd_delete },
-	{ "list", false, user_cmd_list },
-	{ "invite", true, user_cmd_invite },
-	{ "link", true, user_cmd_link },
-	{ "unlink", true, user_cmd_unlink },
+	{ { "add", 0, 0 }, user_cmd_add },
+	{ { "passwd", 1, 1 }, user_cmd_passwd },
+	{ { "disable", 1, 1 }, user_cmd_disable },
+	{ { "enable", 1, 1 }, user_cmd_enable },
+	{ { "confirm", 1, 1 }, user_cmd_confirm },
+	{ { "delete", 1, 1 }, user_cmd_delete },
+	{ { "list", 0, 0 }, user_cmd_list },
+	{ { "invite", 1, 1 }, user_cmd_invite },
+	{ { "link", 1, 1 }, user_cmd_link },
+	{ { "unlink", 1, 1 }, user_cmd_unlink },
 };
 
-/* 0: go on; else an exit status + 1, so that EX_OK can be told. */
-static int
-read_args(int argc, char **argv, struct user_args *args)
-{
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "email", required_argument, NULL, 'e' },
-		{ "name", required_argument, NULL, 'n' },
-		{ "id", required_argument, NULL, 'i' },
-		{ "generate", no_argument, NULL, 'g' },
-		{ "remote-user", required_argument, NULL, 'r' },
-		{ "subject", required_argument, NULL, 's' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int o;
+#define AT(field) offsetof(struct user_args, field)
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (o) {
-		case 'c':
-			args->config = optarg;
-			break;
-		case 'e':
-			args->email = optarg;
-			break;
-		case 'n':
-			args->name = optarg;
-			break;
-		case 'i':
-			args->id = optarg;
-			break;
-		case 'r':
-			args->remote_user = optarg;
-			break;
-		case 's':
-			args->subject = optarg;
-			break;
-		case 'g':
-			args->generate = true;
-			break;
-		case 'j':
-			args->json = true;
-			break;
-		case 'h':
-			(void)fputs(usage, stdout);
-			return EX_OK + 1;
-		default:
-			return cmd_usage(usage) + 1;
-		}
-	}
-	return 0;
-}
-
-static int
-run_action(size_t i, const struct user_args *args)
-{
-	struct err e = { 0 };
-	struct admin a;
-	int rc;
-
-	if (admin_open(&a, args->config, &e) == -1)
-		return cmd_fail("user", &e);
-	rc = actions[i].run(&a, args, &e);
-	admin_close(&a);
-	return rc == -1 ? cmd_fail("user", &e) : EX_OK;
-}
+static const struct option_row rows[] = {
+	{ "config", OPTION_TEXT, AT(config), 0, 0, 0 },
+	{ "email", OPTION_TEXT, AT(email), 0, 0, 0 },
+	{ "name", OPTION_TEXT, AT(name), 0, 0, 0 },
+	{ "id", OPTION_TEXT, AT(id), 0, 0, 0 },
+	{ "remote-user", OPTION_TEXT, AT(remote_user), 0, 0, 0 },
+	{ "subject", OPTION_TEXT, AT(subject), 0, 0, 0 },
+	{ "generate", OPTION_FLAG, AT(generate), 0, 0, 0 },
+	{ "json", OPTION_FLAG, AT(json), 0, 0, 0 },
+};
 
 int
 cmd_user(int argc, char **argv)
 {
+	static const struct command_line line = COMMAND_LINE(usage, rows);
 	struct user_args args = { 0 };
-	int left, stop;
+	struct err e = { 0 };
+	struct admin a;
+	int i, rc, status;
 
-	if ((stop = read_args(argc, argv, &args)) != 0)
-		return stop - 1;
-	left = argc - optind;
-	if (left < 1)
-		return cmd_usage(usage);
-	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
-		if (strcmp(argv[optind], actions[i].name) != 0)
-			continue;
-		if (left != (actions[i].operand ? 2 : 1))
-			return cmd_usage(usage);
-		args.who = actions[i].operand ? argv[optind + 1] : NULL;
-		return run_action(i, &args);
-	}
-	return cmd_usage(usage);
+	if (!options_read(&line, &args, argc, argv, &status))
+		return status;
+	if ((i = ACTION_FIND(actions, argc, argv, usage)) == -1)
+		return EX_USAGE;
+	args.who = argv[optind + 1];
+	if (admin_open(&a, args.config, &e) == -1)
+		return cmd_fail("user", &e);
+	rc = actions[i].run(&a, &args, &e);
+	admin_close(&a);
+	return rc == -1 ? cmd_fail("user", &e) : EX_OK;
 }
