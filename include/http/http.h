@@ -26,6 +26,8 @@ enum http_method {
 const char *http_method_name(enum http_method m);
 enum http_method http_method_of(const char *name);
 
+#define REQUEST_ID_TEXT 65 /* room for a request_id, with its NUL */
+
 /*
  * A request. All strings are borrowed from whoever made it and good until it
  * is answered; never NULL: "" when absent, but for idempotency_key.

@@ -163,8 +163,8 @@ static void
 misdirect(struct call *c)
 {
 	log_line(LOG_ERROR,
-	    "misdirected path=" LOG_STR " wanted=%s: see nginx/snippets",
-	    log_str(c->rq->path),
+	    "misdirected id=%s path=" LOG_STR " wanted=%s: see nginx/snippets",
+	    c->rq->request_id, log_str(c->rq->path),
 	    c->api->part == API_OUTBOUND ? "API_SOCKET" : "OUTBOUND_SOCKET");
 	call_refuse(c, 421, "Misdirected request");
 }

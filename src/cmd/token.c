@@ -61,6 +61,7 @@ token_cmd_issue(struct admin *a, const struct token_args *args, struct err *e)
 	    args->minutes != 0 ? args->minutes : a->cfg.jwt_access_minutes;
 	struct jwt_claims claims = { .type = JWT_ACCESS };
 	struct buf token = BUF(8192);
+	char detail[UUID_TEXT + 60];
 	struct user_row u;
 	struct jwt_key key;
 	int rc = -1;
@@ -80,6 +81,10 @@ token_cmd_issue(struct admin *a, const struct token_args *args, struct err *e)
 		err_set(e, ERR_RETRY, "out of memory");
 		goto out;
 	}
+	(void)snprintf(detail, sizeof(detail), "access token %s, %ld minutes",
+	    claims.jti, minutes);
+	if (admin_audit(a, "token-issue", u.id, detail, e) == -1)
+		goto out;
 	(void)puts(token.data);
 	rc = 0;
 out:

@@ -1,6 +1,7 @@
 #include "pool/worker.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "http/fcgi.h"
@@ -131,18 +132,20 @@ count(struct worker *w)
 static void
 serve(struct worker *w, const struct http_request *rq)
 {
+	char id[REQUEST_ID_TEXT]; /* rq is not ours once it is answered */
 	struct err e = { 0 };
 
+	(void)snprintf(id, sizeof(id), "%s", rq->request_id);
 	http_response_reset(&w->rs);
 	w->o->handle(w->o->ctx, rq, &w->rs);
 	if (!buf_ok(&w->rs.body)) {
 		log_line(LOG_ERROR, "answer too large or out of memory id=%s",
-		    rq->request_id);
+		    id);
 		http_response_reset(&w->rs);
 		http_response_error(&w->rs, 500, "Internal server error");
 	}
 	if (fcgi_answer(w->fcgi, &w->rs, &e) != 0)
-		log_err(LOG_INFO, &e, "answer not taken");
+		log_err(LOG_INFO, &e, "answer not taken id=%s", id);
 	if (w->rs.body.cap > BODY_KEEP)
 		http_response_clear(&w->rs);
 	count(w);

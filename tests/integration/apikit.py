@@ -303,6 +303,7 @@ class Stack:
         answer = requests.request(method, self.url + path, headers=headers,
                                   verify=str(self.ca), timeout=timeout,
                                   **more)
+        assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])
         if described:
             self.seen.check(answer, method, path.split("?")[0])
         return answer

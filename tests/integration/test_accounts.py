@@ -830,13 +830,14 @@ def test_audit(stack, member):
     stack.taskmill("user", "passwd", member.id, input="a new password\n")
     stack.taskmill("user", "disable", member.id)
     stack.taskmill("user", "enable", member.id)
+    stack.taskmill("token", "issue", "--minutes", 5, member.id)
     rows = audit(stack, member)
     assert [(r["kind"], r["actor"]) for r in reversed(rows)] == [
         ("user-add", "admin"), ("sign-in", "user"),
         ("sign-in-failed", "anonymous"), ("sign-in", "user"),
         ("sign-in-failed", "user"), ("sign-out", "user"),
         ("password-change", "admin"), ("disable", "admin"),
-        ("enable", "admin")]
+        ("enable", "admin"), ("token-issue", "admin")]
     first = rows[-2]
     assert (first["address"], first["request_id"]) == ("127.0.0.1", request)
     assert apikit.RE_TIME.fullmatch(first["at"])
