@@ -35,6 +35,8 @@ libapi_a_SOURCES = \
 	src/api/projects.c \
 	src/api/pull.c \
 	src/api/pull.h \
+	src/api/pull_failure.c \
+	src/api/pull_failure.h \
 	src/api/pull_refuse.c \
 	src/api/pull_text.c \
 	src/api/pull_text.h \

@@ -3,10 +3,11 @@
 #include <string.h>
 
 #include "api/pull.h"
+#include "api/pull_failure.h"
 #include "util/log.h"
 
 #define TEXT_MAX 1600
-#define RETRY_S "10"
+#define RETRY_S 10
 
 static int
 refuse_repo(struct call *c, const struct pull *p)
@@ -102,16 +103,42 @@ refuse_taken(struct call *c, const struct pull *p)
 	return call_refuse(c, 403, text);
 }
 
+static int
+refuse_host(struct call *c, const struct pull *p, enum host_outcome outcome)
+{
+	struct host_failure f = { .outcome = outcome, .retry_after_s = -1 };
+
+	pull_flatten(f.message, sizeof(f.message), p->row.error);
+	return pull_refuse(c, p, &f);
+}
+
 /* git's words, which only the host's own kind understands. */
 static int
 refuse_words(struct call *c, const struct pull *p)
 {
-	struct host_failure f = { .outcome =
-				      p->host->push_refused(p->row.error),
-		.retry_after_s = -1 };
+	return refuse_host(c, p, p->host->push_refused(p->row.error));
+}
 
-	pull_flatten(f.message, sizeof(f.message), p->row.error);
-	return pull_refuse(c, p, &f);
+/* Nobody answered, each time: unless it was a limit that is no refusal. */
+static int
+refuse_network(struct call *c, const struct pull *p)
+{
+	enum host_outcome outcome = p->host->push_refused(p->row.error);
+
+	return refuse_host(c, p,
+	    host_outcome_passes(outcome) ? outcome : HOST_UNREACHABLE);
+}
+
+/* retry_s 0: no Retry-After. */
+static int
+refuse_later(struct call *c, int status, int retry_s, const char *text)
+{
+	char seconds[16];
+
+	(void)snprintf(seconds, sizeof(seconds), "%d", retry_s);
+	if (retry_s > 0)
+		http_response_header(c->rs, "Retry-After", seconds);
+	return call_refuse(c, status, text);
 }
 
 static int
@@ -122,35 +149,39 @@ refuse_no_files(struct call *c, const struct pull *p)
 	    "Failed to apply patch - no file changes extracted");
 }
 
+/* "lost": there is no reaper, or it and its runs go down again and again. */
 static int
-refuse_text(struct call *c, const struct pull *p)
+refuse_lost(struct call *c, const struct pull *p)
 {
-	return call_refuse(c, 422, p->row.error);
+	return refuse_later(c, 502, RETRY_S, p->row.error);
 }
 
-static int
-refuse_later(struct call *c, const struct pull *p)
-{
-	http_response_header(c->rs, "Retry-After", RETRY_S);
-	return call_refuse(c, 502, p->row.error);
-}
-
+/* How only a push ends; all else is a class of tasks too. */
 static const struct {
 	const char *failure;
 	int (*refuse)(struct call *c, const struct pull *p);
 } failures[] = {
 	{ "refused", refuse_words },
+	{ "network", refuse_network },
 	{ "no_base", pull_refuse_base },
 	{ "conflict", refuse_conflict },
 	{ "same", refuse_same },
 	{ "taken", refuse_taken },
 	{ "no_files", refuse_no_files },
-	{ "repo_access", refuse_text },
-	{ "timeout", refuse_later },
-	{ "secret_lost", refuse_later },
-	{ "sandbox_lost", refuse_later },
-	{ "lost", refuse_later },
+	{ "lost", refuse_lost },
 };
+
+static int
+refuse_class(struct call *c, const struct pull *p)
+{
+	const struct pull_failure *f =
+	    pull_failure_of(failure_of(p->row.failure));
+
+	if (f->status == 500)
+		return call_refuse(c, 500, "Internal server error");
+	return refuse_later(c, f->status, f->retry_s,
+	    f->text == NULL ? p->row.error : f->text);
+}
 
 int
 pull_refuse_push(struct call *c, const struct pull *p)
@@ -160,5 +191,5 @@ pull_refuse_push(struct call *c, const struct pull *p)
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
 		if (strcmp(failures[i].failure, p->row.failure) == 0)
 			return failures[i].refuse(c, p);
-	return call_refuse(c, 500, "Internal server error");
+	return refuse_class(c, p);
 }

@@ -20,3 +20,7 @@ check_PROGRAMS += test_api_pull
 TESTS += test_api_pull
 test_api_pull_SOURCES = tests/unit/api/test_api_pull.c
 test_api_pull_LDADD = $(UNIT_LDADD)
+check_PROGRAMS += test_api_pull_failure
+TESTS += test_api_pull_failure
+test_api_pull_failure_SOURCES = tests/unit/api/test_api_pull_failure.c
+test_api_pull_failure_LDADD = $(UNIT_LDADD)
