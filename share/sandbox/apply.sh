@@ -6,9 +6,9 @@
 #
 # From the environment: TASKMILL_CONTROL, TASKMILL_BASE (the commit that the
 # patch was made from, or empty), TASKMILL_DATE (seconds, for a patch without a
-# date). Reads patch and out/tip. Writes out/commit and out/state: "ready",
-# "same" (the base has it already), "none" (it is no patch), or "conflict" with
-# out/conflicts.
+# date). Reads patch, out/tip and out/earlier. Writes out/commit and out/state:
+# "ready", "same" (the base has it already), "none" (it is no patch), or
+# "conflict" with out/conflicts.
 set -u
 umask 022
 
@@ -40,53 +40,79 @@ write_conflicts() {
 	echo conflict >"$out/state"
 }
 
-cd -- "$control/empty" || exit 3
-read -r tip <"$out/tip" || exit 3
-rm -f -- "$GIT_INDEX_FILE" "$out/state" "$out/conflicts" || exit 3
-safe_git read-tree "$tip" || exit 3
-
-# On the very commit it was made from a patch fits as it is. Elsewhere lines
-# may have moved, and three-way knows better than a search for the context.
-way=--3way
-[ "$tip" != "$TASKMILL_BASE" ] || way=
-# shellcheck disable=SC2086 # no word, or one
-if ! safe_git apply --cached $way "$control/patch" 2>"$out/errors"; then
+# The patch onto commit $1, in the index. Fails, and says so in out/state.
+put_patch() {
+	rm -f -- "$GIT_INDEX_FILE" "$out/state" "$out/conflicts" || exit 3
+	safe_git read-tree "$1" || exit 3
+	# On the very commit it was made from a patch fits as it is. Elsewhere
+	# lines may have moved, and three-way knows better than a search for the
+	# context.
+	way=--3way
+	[ "$1" != "$TASKMILL_BASE" ] || way=
+	# shellcheck disable=SC2086 # no word, or one
+	safe_git apply --cached $way "$control/patch" 2>"$out/errors" &&
+		return
 	if grep -qE 'No valid patches|corrupt patch|patch fragment without' \
 		"$out/errors"; then
 		echo none >"$out/state"
-		exit 0
+	else
+		write_conflicts
 	fi
-	write_conflicts
-	exit 0
-fi
-tree=$(safe_git write-tree) || exit 3
-if [ "$tree" = "$(safe_git rev-parse "$tip^{tree}")" ]; then
-	echo same >"$out/state"
-	exit 0
-fi
+	return 1
+}
 
-safe_git mailinfo --no-scissors "$out/body" /dev/null \
-	<"$control/patch" >"$out/info" || exit 3
 field() {
 	sed -n "s/^$1: //p" "$out/info" | head -n 1
 }
-GIT_AUTHOR_NAME=$(field Author) GIT_AUTHOR_EMAIL=$(field Email)
-GIT_AUTHOR_DATE=$(field Date)
-[ -n "$GIT_AUTHOR_NAME" ] || GIT_AUTHOR_NAME='AI Assistant'
-[ -n "$GIT_AUTHOR_EMAIL" ] || GIT_AUTHOR_EMAIL=ai@example.com
-[ -n "$GIT_AUTHOR_DATE" ] || GIT_AUTHOR_DATE="$TASKMILL_DATE +0000"
-export GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_AUTHOR_DATE
-# As the commit in the sandbox had it, so that it is that very commit again.
-export GIT_COMMITTER_NAME="$GIT_AUTHOR_NAME"
-export GIT_COMMITTER_EMAIL="$GIT_AUTHOR_EMAIL"
-export GIT_COMMITTER_DATE="$GIT_AUTHOR_DATE"
-{
-	field Subject
-	if [ -s "$out/body" ]; then
-		echo
-		safe_git stripspace <"$out/body"
+
+# Author, date and words of the commit, from the patch.
+read_words() {
+	safe_git mailinfo --no-scissors "$out/body" /dev/null \
+		<"$control/patch" >"$out/info" || exit 3
+	GIT_AUTHOR_NAME=$(field Author) GIT_AUTHOR_EMAIL=$(field Email)
+	GIT_AUTHOR_DATE=$(field Date)
+	[ -n "$GIT_AUTHOR_NAME" ] || GIT_AUTHOR_NAME='AI Assistant'
+	[ -n "$GIT_AUTHOR_EMAIL" ] || GIT_AUTHOR_EMAIL=ai@example.com
+	[ -n "$GIT_AUTHOR_DATE" ] || GIT_AUTHOR_DATE="$TASKMILL_DATE +0000"
+	export GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_AUTHOR_DATE
+	# As the commit in the sandbox had it, so that it is that very one again.
+	export GIT_COMMITTER_NAME="$GIT_AUTHOR_NAME"
+	export GIT_COMMITTER_EMAIL="$GIT_AUTHOR_EMAIL"
+	export GIT_COMMITTER_DATE="$GIT_AUTHOR_DATE"
+	{
+		field Subject
+		if [ -s "$out/body" ]; then
+			echo
+			safe_git stripspace <"$out/body"
+		fi
+	} >"$out/message"
+}
+
+# Out of the patch on commit $1; the reason why there is none in out/state.
+make_commit() {
+	put_patch "$1" || return
+	tree=$(safe_git write-tree) || exit 3
+	if [ "$tree" = "$(safe_git rev-parse "$1^{tree}")" ]; then
+		echo same >"$out/state"
+		return 1
 	fi
-} >"$out/message"
-safe_git commit-tree -p "$tip" -F "$out/message" "$tree" >"$out/commit" ||
-	exit 3
-echo ready >"$out/state"
+	read_words
+	safe_git commit-tree -p "$1" -F "$out/message" "$tree" \
+		>"$out/commit" || exit 3
+	echo ready >"$out/state"
+}
+
+# Was commit $1 pushed by us? Then it is what the patch gives on its parent, to
+# the last bit. Nobody else makes that commit, whatever its branch is called.
+is_ours() {
+	parent=$(safe_git rev-parse --verify --quiet "$1^1^{commit}") || return
+	make_commit "$parent" && [ "$(cat "$out/commit")" = "$1" ]
+}
+
+cd -- "$control/empty" || exit 3
+read -r tip <"$out/tip" || exit 3
+while read -r earlier; do
+	! is_ours "$earlier" || exit 0
+done <"$out/earlier"
+make_commit "$tip"
+exit 0

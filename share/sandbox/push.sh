@@ -9,7 +9,6 @@ set -u
 # shellcheck source=share/sandbox/remote.sh
 . "$TASKMILL_CONTROL/remote.sh"
 
-names_max=20
 out=$control/out
 read -r commit <"$out/commit" || exit 3
 rm -f -- "$out/why" "$out/branch" || exit 3
@@ -20,41 +19,29 @@ refuse() {
 	exit 1
 }
 
-# The branches there are, "COMMIT<tab>refs/heads/NAME".
-list() {
-	safe_git ls-remote -- "$TASKMILL_URL" "refs/heads/$TASKMILL_HEAD" \
-		"refs/heads/$TASKMILL_HEAD-*" >"$out/heads" 2>"$out/errors" ||
-		refuse refused
-}
-
 # The name to use: ours, or the first that nobody has.
 choose() {
-	awk -v commit="$commit" -v head="$TASKMILL_HEAD" -v most="$names_max" '
-	{ at[substr($2, 12)] = $1 }
-	END {
-		for (i = 1; i <= most; i++) {
-			name = i == 1 ? head : head "-" i
-			if ((name in at) && at[name] == commit) {
-				print name, "there"
-				exit
-			}
-			if (free == "" && !(name in at))
-				free = name
-		}
-		if (free != "")
-			print free, "free"
-	}' "$out/heads"
+	list_heads >"$out/heads" 2>"$out/errors" || refuse refused
+	name_heads <"$out/heads" >"$out/names"
+	name=$(sed -n "s/ $commit\$//p" "$out/names" | head -n 1)
+	how=there
+	[ -z "$name" ] || return
+	how=free
+	i=1
+	name=$TASKMILL_HEAD
+	while cut -d ' ' -f 1 "$out/names" | grep -qxF -e "$name"; do
+		i=$((i + 1))
+		name=$TASKMILL_HEAD-$i
+	done
+	[ "$i" -gt "$names_max" ] || return
+	echo "all names up to $TASKMILL_HEAD-$names_max are taken" >&2
+	echo taken >"$out/why"
+	exit 1
 }
 
 # Somebody may take a name between the look and the push: look again.
 for _ in 1 2 3; do
-	list
-	choose >"$out/choice"
-	read -r name how <"$out/choice" || {
-		echo "all names up to $TASKMILL_HEAD-$names_max are taken" >&2
-		echo taken >"$out/why"
-		exit 1
-	}
+	choose
 	if [ "$how" = there ]; then
 		echo "$name" >"$out/branch"
 		exit 0

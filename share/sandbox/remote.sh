@@ -30,3 +30,27 @@ safe_git() {
 		-c http.lowSpeedLimit=1000 -c http.lowSpeedTime=20 \
 		-c advice.detachedHead=false "$@"
 }
+
+# How many names are tried for a pull request's branch.
+names_max=20
+
+# The branches that may be a pull request's (TASKMILL_HEAD, -2, -3, ...) and
+# more, "COMMIT<tab>refs/heads/NAME".
+list_heads() {
+	safe_git ls-remote -- "$TASKMILL_URL" "refs/heads/$TASKMILL_HEAD" \
+		"refs/heads/$TASKMILL_HEAD-*"
+}
+
+# Of such a list those that are one of its names: "NAME COMMIT", in the order
+# in which they are tried.
+name_heads() {
+	awk -v head="$TASKMILL_HEAD" -v most="$names_max" '
+	{ at[substr($2, 12)] = $1 }
+	END {
+		for (i = 1; i <= most; i++) {
+			name = i == 1 ? head : head "-" i
+			if (name in at)
+				print name, at[name]
+		}
+	}'
+}

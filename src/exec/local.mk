@@ -25,6 +25,8 @@ libexec_a_SOURCES = \
 	src/exec/e2b_run.c \
 	src/exec/e2b_trouble.c \
 	src/exec/e2b_trouble.h \
+	src/exec/git_words.c \
+	src/exec/git_words.h \
 	src/exec/local.c \
 	src/exec/local.h \
 	src/exec/local_bwrap.c \

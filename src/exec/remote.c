@@ -1,6 +1,7 @@
 #include "exec/remote.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,9 @@
 #define CA_PATH SANDBOX_CONTROL "/ca.pem"
 #define VARS_MAX ((size_t)32 * 1024)
 #define LINE_MAX_BYTES ((size_t)512)
+#define TICK_MS 50
+
+static const int pauses_ms[REMOTE_TRIES] = { 0, 500, 2000 };
 
 static int
 put_ca(struct pipeline *p, struct err *e)
@@ -79,6 +83,36 @@ out:
 	s->env = NULL;
 	buf_wipe(&text);
 	return rc;
+}
+
+/* Waits, but not when there is a wish to stop. */
+static void
+pause_ms(struct pipeline *p, int ms)
+{
+	for (; ms > 0 && !p->stop(p->ctx); ms -= TICK_MS)
+		(void)poll(NULL, 0, TICK_MS);
+}
+
+int
+remote_try(struct pipeline *p,
+    int (*once)(struct pipeline *p, bool *again, struct err *e), struct err *e)
+{
+	bool again = true;
+
+	for (int i = 0; i < REMOTE_TRIES && again; i++) {
+		pause_ms(p, pauses_ms[i]);
+		if (p->stop(p->ctx))
+			return pipeline_cancel(p, e);
+		p->over = false;
+		if (once(p, &again, e) == -1)
+			return -1;
+		if (again && i + 1 < REMOTE_TRIES &&
+		    spool_note(p->spool, "note",
+			"The repository's host does not answer; trying again.",
+			e) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 void

@@ -19,6 +19,15 @@ int remote_prepare(struct pipeline *p, const char *script,
 int remote_run(struct pipeline *p, struct script *s, int *code,
     struct err *e) MUST_CHECK;
 
+/*
+ * Does once, and again after a pause when that sets *again: the network failed,
+ * and p is over unless another try does better.
+ */
+#define REMOTE_TRIES 3
+int remote_try(struct pipeline *p,
+    int (*once)(struct pipeline *p, bool *again, struct err *e),
+    struct err *e) MUST_CHECK;
+
 /* A file's first line, in the control folder; "" when it is not there. */
 void remote_read_line(struct pipeline *p, const char *path, char *out,
     size_t size);

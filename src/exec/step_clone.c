@@ -1,62 +1,10 @@
 /* The clone, and what to tell users when it fails. */
-#include <poll.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "exec/git_words.h"
 #include "exec/remote.h"
 
 #define ERRORS_MAX ((size_t)8 * 1024)
-#define TRIES 3
-#define TICK_MS 50
-
-static const int pauses_ms[TRIES] = { 0, 500, 2000 };
-
-/*
- * What git's words mean. Read from top to bottom; the first that is found
- * decides. failure NULL: see the network.
- */
-/* clang-format off */
-static const struct {
-	const char *words;
-	const char *failure;
-	const char *text;
-} meanings[] = {
-	{ "Authentication failed", "github_auth", NULL },
-	{ "could not read Username", "github_auth", NULL },
-	{ "could not read Password", "github_auth", NULL },
-	{ "returned error: 401", "github_auth", NULL },
-	{ "returned error: 403", "github_auth",
-	  "The repository's host refuses access with this token (403). "
-	  "The token needs the right to read the repository's contents." },
-	{ "returned error: 404", "repo_access", NULL },
-	{ "epository not found", "repo_access", NULL },
-	{ "not found", "repo_access", NULL },
-	{ "returned error: 301", "repo_access",
-	  "The repository has moved: use its new URL." },
-	{ "returned error: 302", "repo_access",
-	  "The repository has moved: use its new URL." },
-	{ "unable to update url base from redirection", "repo_access",
-	  "The repository has moved: use its new URL." },
-	{ "not valid: is this a git repository", "repo_access",
-	  "There is no Git repository at this URL." },
-	{ "No space left on device", "disk_full",
-	  "There was no space left for the clone." },
-	{ "certificate", "network",
-	  "The certificate of the repository's host is not trusted." },
-	{ "returned error: 429", NULL, NULL },
-	{ "returned error: 5", NULL, NULL },
-	{ "ould not resolve host", NULL, NULL },
-	{ "ailed to connect", NULL, NULL },
-	{ "onnection", NULL, NULL },
-	{ "timed out", NULL, NULL },
-	{ "Operation too slow", NULL, NULL },
-	{ "early EOF", NULL, NULL },
-	{ "unexpected disconnect", NULL, NULL },
-	{ "RPC failed", NULL, NULL },
-	{ "mpty reply", NULL, NULL },
-	{ "unable to access", NULL, NULL },
-};
-/* clang-format on */
 
 /* The last line of a text that is not empty, without a newline. */
 static const char *
@@ -87,52 +35,35 @@ fail_auth(struct pipeline *p, struct err *e)
 	    "or without access to this repository.");
 }
 
-/* The machine had no room for a process: nothing that the user could change. */
-static bool
-could_not_fork(const char *said)
-{
-	static const char *const words[] = { "unable to fork", "annot fork",
-		"unable to create thread", "Resource temporarily unavailable" };
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strstr(said, words[i]) != NULL)
-			return true;
-	}
-	return false;
-}
-
 /* Ends the run by what git said. True in *again: the network, try again. */
 static int
 fail_by_words(struct pipeline *p, const struct buf *errors, bool *again,
     struct err *e)
 {
 	const char *said = errors->len == 0 ? "" : errors->data;
-	size_t n = sizeof(meanings) / sizeof(meanings[0]), i = 0;
+	const struct git_meaning *m = git_meaning_of(said);
 	const char *line;
 	int len;
 
 	*again = false;
-	if (could_not_fork(said))
+	if (git_could_not_fork(said))
 		return err_set(e, ERR_RETRY, "no room for git's processes");
-	while (i < n && strstr(said, meanings[i].words) == NULL)
-		i++;
 	line = last_line(errors, &len);
-	if (i == n)
+	if (m == NULL)
 		return pipeline_fail(p, "internal", e,
 		    "The repository could not be cloned: %.*s", len, line);
-	if (meanings[i].failure == NULL) {
+	if (m->failure == NULL) {
 		*again = true;
 		return pipeline_fail(p, "network", e,
 		    "The repository's host could not be reached, after %d "
 		    "tries: %.*s",
-		    TRIES, len, line);
+		    REMOTE_TRIES, len, line);
 	}
-	if (meanings[i].text != NULL)
-		return pipeline_fail(p, meanings[i].failure, e, "%s",
-		    meanings[i].text);
-	if (strcmp(meanings[i].failure, "github_auth") == 0)
+	if (m->text != NULL)
+		return pipeline_fail(p, m->failure, e, "%s", m->text);
+	if (strcmp(m->failure, "github_auth") == 0)
 		return fail_auth(p, e);
-	return pipeline_fail(p, meanings[i].failure, e,
+	return pipeline_fail(p, m->failure, e,
 	    "The repository was not found, or the token has no access to it.");
 }
 
@@ -175,34 +106,13 @@ clone_once(struct pipeline *p, bool *again, struct err *e)
 	return rc;
 }
 
-/* Waits, but not when there is a wish to stop. */
-static void
-pause_ms(struct pipeline *p, int ms)
-{
-	for (; ms > 0 && !p->stop(p->ctx); ms -= TICK_MS)
-		(void)poll(NULL, 0, TICK_MS);
-}
-
 int
 step_clone(struct pipeline *p, struct err *e)
 {
-	bool again = true;
-
 	if (remote_prepare(p, "clone.sh", e) == -1)
 		return pipeline_sandbox_error(p, e);
-	for (int i = 0; i < TRIES && again; i++) {
-		pause_ms(p, pauses_ms[i]);
-		if (p->stop(p->ctx))
-			return pipeline_cancel(p, e);
-		p->over = false;
-		if (clone_once(p, &again, e) == -1)
-			return -1;
-		if (again && i + 1 < TRIES &&
-		    spool_note(p->spool, "note",
-			"The repository's host does not answer; trying again.",
-			e) == -1)
-			return -1;
-	}
+	if (remote_try(p, clone_once, e) == -1)
+		return -1;
 	if (p->over)
 		return 0;
 	remote_read_line(p, SANDBOX_CONTROL "/out/base", p->base,

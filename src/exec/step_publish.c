@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "exec/git_words.h"
 #include "exec/remote.h"
 #include "repo/branch.h"
 #include "util/file.h"
@@ -14,47 +15,75 @@
 #define CONFLICTS_SHOWN ((size_t)1000) /* bytes of names in an error's text */
 #define COMMANDS 4
 
-/* git's own words: whoever knows the host knows what they mean. */
+/*
+ * With git's own words: whoever knows the host knows what they mean. Only that
+ * another try may do better (*again) is seen here.
+ */
 static int
-fail_refused(struct pipeline *p, const struct buf *errors, struct err *e)
+fail_refused(struct pipeline *p, const struct buf *errors, bool *again,
+    struct err *e)
 {
-	return pipeline_fail(p, "refused", e, "%s",
-	    errors->len == 0 ? "" : errors->data);
+	const char *said = errors->len == 0 ? "" : errors->data;
+	const struct git_meaning *m = git_meaning_of(said);
+
+	if (git_could_not_fork(said))
+		return err_set(e, ERR_RETRY, "no room for git's processes");
+	*again = m != NULL && m->failure == NULL;
+	return pipeline_fail(p, *again ? "network" : "refused", e, "%s", said);
+}
+
+/* One of the two scripts. */
+struct talk {
+	const char *script, *what;
+	/* What is in out/why when it is not the host that refuses. */
+	const char *failure, *text;
+};
+
+static int
+talk_once(struct pipeline *p, const struct talk *t, bool *again, struct err *e)
+{
+	struct buf errors = BUF(ERRORS_MAX);
+	struct script s = { .name = t->script,
+		.what = t->what,
+		.errors = &errors };
+	char why[32];
+	int code = 0, rc;
+
+	*again = false;
+	rc = remote_run(p, &s, &code, e);
+	if (rc == 0 && !p->over && code != 0) {
+		remote_read_line(p, OUT "why", why, sizeof(why));
+		rc = strcmp(why, t->failure) == 0
+		    ? pipeline_fail(p, t->failure, e, "%s", t->text)
+		    : fail_refused(p, &errors, again, e);
+	}
+	buf_clear(&errors);
+	return rc;
+}
+
+static int
+fetch_once(struct pipeline *p, bool *again, struct err *e)
+{
+	const struct talk t = { "fetch.sh", "Fetching the base branch",
+		"no_base", p->spec->branch };
+
+	return talk_once(p, &t, again, e);
 }
 
 int
 step_fetch(struct pipeline *p, struct err *e)
 {
-	struct buf errors = BUF(ERRORS_MAX);
-	struct script s = { .name = "fetch.sh",
-		.what = "Fetching the base branch",
-		.errors = &errors };
-	char why[32];
-	int code = 0, rc = -1;
-
-	if (remote_prepare(p, s.name, e) == -1) {
-		rc = pipeline_sandbox_error(p, e);
-		goto out;
-	}
-	if (remote_run(p, &s, &code, e) == -1)
-		goto out;
-	rc = 0;
+	if (remote_prepare(p, "fetch.sh", e) == -1)
+		return pipeline_sandbox_error(p, e);
+	if (remote_try(p, fetch_once, e) == -1)
+		return -1;
 	if (p->over)
-		goto out;
-	if (code != 0) {
-		remote_read_line(p, OUT "why", why, sizeof(why));
-		rc = strcmp(why, "no_base") == 0
-		    ? pipeline_fail(p, "no_base", e, "%s", p->spec->branch)
-		    : fail_refused(p, &errors, e);
-		goto out;
-	}
+		return 0;
 	remote_read_line(p, OUT "tip", p->base, sizeof(p->base));
 	if (!remote_is_commit(p->base))
-		rc = pipeline_fail(p, "internal", e,
+		return pipeline_fail(p, "internal", e,
 		    "The base branch has no commit.");
-out:
-	buf_clear(&errors);
-	return rc;
+	return 0;
 }
 
 static int
@@ -155,36 +184,26 @@ out:
 	return rc;
 }
 
+static int
+push_once(struct pipeline *p, bool *again, struct err *e)
+{
+	const struct talk t = { "push.sh", "Pushing the branch", "taken",
+		p->spec->head_branch };
+
+	return talk_once(p, &t, again, e);
+}
+
 int
 step_push(struct pipeline *p, struct err *e)
 {
-	struct buf errors = BUF(ERRORS_MAX);
-	struct script s = { .name = "push.sh",
-		.what = "Pushing the branch",
-		.errors = &errors };
-	char why[32];
-	int code = 0, rc = -1;
-
-	if (pipeline_put_shared(p, s.name, e) == -1) {
-		rc = pipeline_sandbox_error(p, e);
-		goto out;
-	}
-	if (remote_run(p, &s, &code, e) == -1)
-		goto out;
-	rc = 0;
+	if (pipeline_put_shared(p, "push.sh", e) == -1)
+		return pipeline_sandbox_error(p, e);
+	if (remote_try(p, push_once, e) == -1)
+		return -1;
 	if (p->over)
-		goto out;
-	if (code != 0) {
-		remote_read_line(p, OUT "why", why, sizeof(why));
-		rc = strcmp(why, "taken") == 0
-		    ? pipeline_fail(p, "taken", e, "%s", p->spec->head_branch)
-		    : fail_refused(p, &errors, e);
-		goto out;
-	}
+		return 0;
 	remote_read_line(p, OUT "branch", p->branch, sizeof(p->branch));
 	if (!branch_valid(p->branch))
-		rc = pipeline_fail(p, "internal", e, "No branch was pushed.");
-out:
-	buf_clear(&errors);
-	return rc;
+		return pipeline_fail(p, "internal", e, "No branch was pushed.");
+	return 0;
 }

@@ -26,6 +26,8 @@ static const struct {
 	{ "Write access to repository not granted", HOST_NO_PERMISSION },
 	{ "Resource not accessible by", HOST_NO_PERMISSION },
 	{ "GH001", HOST_INVALID }, /* a file that is too large */
+	{ "pack exceeds", HOST_INVALID },
+	{ "requested URL returned error: 413", HOST_INVALID },
 	{ "Invalid username or", HOST_BAD_TOKEN },
 	{ "Bad credentials", HOST_BAD_TOKEN },
 	{ "Authentication failed", HOST_BAD_TOKEN },
@@ -51,6 +53,7 @@ static const struct {
 	{ "Operation too slow", HOST_TIMEOUT },
 	{ "Connection reset", HOST_UNREACHABLE },
 	{ "the remote end hung up", HOST_UNREACHABLE },
+	{ "certificate", HOST_UNREACHABLE },
 };
 
 enum host_outcome

@@ -21,10 +21,12 @@ KINDS = {
 
 
 class Fault:
-    def __init__(self, kind, method=".*", path=".*", times=1, **values):
+    def __init__(self, kind, method=".*", path=".*", times=1, skip=0,
+                 **values):
         if kind not in KINDS:
             raise ValueError(f"no such fault: {kind}")
         self.kind, self.left, self.values = kind, times, values
+        self.skip = skip
         self.method, self.path = re.compile(method), re.compile(path)
 
     def matches(self, method, path):
@@ -36,7 +38,8 @@ class Fault:
 
 
 class Faults:
-    """times below 0 is for ever. The first that matches is used."""
+    """times below 0 is for ever; as many as skip pass first. The first that
+    matches is used."""
 
     def __init__(self):
         self.list = []
@@ -49,9 +52,13 @@ class Faults:
 
     def take(self, method, path):
         for fault in self.list:
-            if fault.matches(method, path):
-                fault.left -= 1
-                return fault
+            if not fault.matches(method, path):
+                continue
+            if fault.skip > 0:
+                fault.skip -= 1
+                continue
+            fault.left -= 1
+            return fault
         return None
 
 

@@ -444,6 +444,28 @@ def test_d25_base_moved_conflict(town, theirs, named):
     assert town.pull_row(task)["sealed"] is None
 
 
+@pytest.mark.parametrize("times", [1, -1])
+def test_d25_fetch_fails_on_the_way(town, times):
+    """What could not be fetched for the merge is no conflict."""
+    repo = town.make_repo()
+    task = town.finished(EDIT, repo)
+    lines = [str(i) if i != 18 else "XX" for i in range(1, 41)]
+    town.hub.commit(name_of(repo), {"a.txt": "\n".join(lines) + "\n"})
+    # The branch's list and its commit come, then there is nobody.
+    town.hub.fault("status", status=503, method="POST", skip=3, times=times,
+                   path=".*git-upload-pack")
+    answer = town.create_pr(task)
+    if times == -1:
+        error(answer, 502, "not reachable")
+        assert int(answer.headers["Retry-After"]) > 0
+        town.hub.calm()
+        answer = town.create_pr(task)
+    said = made(answer)
+    lines[19] = "twenty"
+    assert town.hub.git(name_of(repo), "show", f"{said['branch']}:a.txt"
+                        ).splitlines() == lines
+
+
 def test_base_has_the_changes_already(town):
     repo = town.make_repo()
     task = town.finished("printf 'c\\n' >c.txt", repo)
@@ -544,6 +566,21 @@ def test_row67_answer_of_the_push_lost(town):
     task = town.finished("echo x >x", repo)
     town.hub.fault("drop", method="POST", path=".*git-receive-pack")
     made(town.patient_pr(task))
+    once(town, repo, task)
+
+
+@pytest.mark.parametrize("theirs", [{"d.txt": "d\n"}, {"x": "theirs\n"}])
+def test_row67_pushed_and_lost_and_the_base_moved(town, theirs):
+    """It merges now, or it conflicts: the branch is there all the same."""
+    repo = town.make_repo()
+    task = town.finished("echo x >x", repo)
+    town.hub.fault("status", method="POST", path=".*/pulls", status=500)
+    assert town.create_pr(task).status_code == 502
+    town.sql("UPDATE pull_requests SET state = 'failed', failure = 'lost',"
+             " head_branch = NULL, commit_hash = NULL WHERE task_id = %s",
+             task)
+    town.hub.commit(name_of(repo), theirs)
+    made(town.create_pr(task))
     once(town, repo, task)
 
 

@@ -105,8 +105,7 @@ def test_branch_has_the_very_tree(shop, case):
     assert rev(shop, name, HEAD + "^{tree}") == \
         shop.tree_after(name, script).decode()
     assert rev(shop, name, HEAD + "^") == rev(shop, name, "main")
-    if case != "white-space":  # its subject has blanks that a mail folds
-        assert p.result["commit_hash"] == r.commit_hash
+    assert p.result["commit_hash"] == r.commit_hash
     assert not list(shop.boxes.iterdir())
     assert not shop.leftovers()
 
@@ -284,6 +283,69 @@ def test_all_names_taken(shop):
         git("branch", HEAD + (f"-{i}" if i > 1 else ""), "main",
             cwd=shop.bare("full"))
     Push(shop, "full", r.patch, commit).fails("taken", HEAD)
+
+
+# --- pushed before, and nobody was told ------------------------------------
+
+def branches(kit, repo):
+    refs = git("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads",
+               cwd=kit.bare(repo)).stdout.decode()
+    return sorted(refs.split())
+
+
+@pytest.mark.parametrize("theirs", [
+    "seq 0 100 >long",                # merges with ours
+    "sed -i s/50/L/ long",            # would conflict with it
+    "sed -i s/50/fifty/ long",        # has it already
+])
+def test_base_moved_after_a_push(shop, theirs):
+    """The first push got through, its answer did not."""
+    name = f"twice{shop.count}"
+    r, commit = made(shop, name, "sed -i s/50/fifty/ long; echo n >new")
+    assert Push(shop, name, r.patch, commit).succeeds() == r.commit_hash
+    move_base(shop, name, theirs)
+    assert Push(shop, name, r.patch, commit).succeeds() == r.commit_hash
+    assert branches(shop, name) == [HEAD, "main"]
+
+
+def test_base_moved_before_and_after_a_push(shop):
+    """The commit that is there was made by a merge; it is known again."""
+    r, commit = made(shop, "between", "sed -i s/50/fifty/ long")
+    move_base(shop, "between", "sed -i s/47/F/ long")
+    git("branch", HEAD, "main", cwd=shop.bare("between"))  # somebody else's
+    first = Push(shop, "between", r.patch, commit).succeeds(HEAD + "-2")
+    move_base(shop, "between", "echo more >more")
+    assert Push(shop, "between", r.patch, commit).succeeds(HEAD + "-2") == \
+        first
+    assert branches(shop, "between") == [HEAD, HEAD + "-2", "main"]
+
+
+@pytest.mark.parametrize("change", [
+    "echo more >more; git add more; git commit -q --amend --no-edit",
+    "git commit -q --amend -m other",
+    "echo more >more; git add more; git commit -q -m more",
+])
+def test_branch_that_only_looks_like_ours(shop, change):
+    """The same author, the same second: what is in it decides."""
+    name = f"alike{shop.count}"
+    r, commit = made(shop, name, "sed -i s/50/fifty/ long")
+    Push(shop, name, r.patch, commit).succeeds()
+    clone = shop.fresh_clone(name)
+    git("fetch", "-q", str(shop.bare(name)), HEAD, cwd=clone)
+    git("checkout", "-q", "FETCH_HEAD", cwd=clone)
+    when = git("log", "-1", "--format=%ad", cwd=clone).stdout.decode().strip()
+    subprocess.run(["/bin/sh", "-ec", change], cwd=clone, check=True, env={
+        **os.environ, "GIT_COMMITTER_DATE": when, "GIT_AUTHOR_DATE": when,
+        "GIT_COMMITTER_NAME": "AI Assistant", "GIT_AUTHOR_NAME": "AI Assistant",
+        "GIT_COMMITTER_EMAIL": "ai@example.com",
+        "GIT_AUTHOR_EMAIL": "ai@example.com"})
+    git("push", "-q", "-f", str(shop.bare(name)), f"HEAD:refs/heads/{HEAD}",
+        cwd=clone)
+    theirs = rev(shop, name, HEAD)
+    move_base(shop, name, "echo moved >moved")
+    Push(shop, name, r.patch, commit).succeeds(HEAD + "-2")
+    assert rev(shop, name, HEAD) == theirs
+    assert rev(shop, name, HEAD + "-2^") == rev(shop, name, "main")
 
 
 # --- killed --------------------------------------------------------------

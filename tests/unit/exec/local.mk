@@ -28,3 +28,7 @@ test_blob_scan_SOURCES = tests/unit/exec/test_blob_scan.c
 test_blob_scan_LDADD = $(exec_test_libs)
 test_e2b_trouble_SOURCES = tests/unit/exec/test_e2b_trouble.c
 test_e2b_trouble_LDADD = $(exec_test_libs)
+check_PROGRAMS += test_git_words
+TESTS += test_git_words
+test_git_words_SOURCES = tests/unit/exec/test_git_words.c
+test_git_words_LDADD = $(exec_test_libs)

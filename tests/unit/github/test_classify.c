@@ -209,6 +209,14 @@ a_refused_push_has_a_reason(void **state)
 		{ "fatal: the remote end hung up unexpectedly",
 		    HOST_UNREACHABLE },
 		{ "remote: error: GH001: Large files detected.", HOST_INVALID },
+		{ "error: RPC failed; HTTP 413 curl 22 The requested URL "
+		  "returned error: 413\nfatal: the remote end hung up",
+		    HOST_INVALID },
+		{ "remote: fatal: pack exceeds maximum allowed size (2 GiB)\n"
+		  "fatal: the remote end hung up unexpectedly",
+		    HOST_INVALID },
+		{ "fatal: unable to access: SSL certificate problem: expired",
+		    HOST_UNREACHABLE },
 		{ "something else", HOST_FORBIDDEN },
 		{ "", HOST_FORBIDDEN },
 	};
