@@ -3,6 +3,7 @@
 import json
 import re
 
+import light
 from faults import BadRule
 from sandboxes import Trouble
 
@@ -37,6 +38,7 @@ class Admin:
                       ("GET", "/faults", self.list_faults), ("POST", "/faults", self.add_fault),
                       ("DELETE", "/faults", self.clear_faults),
                       ("DELETE", "/faults/([0-9]+)", self.clear_faults),
+                      ("GET", "/agents", self.agents), ("POST", "/agents/finish", self.finish_agents),
                       ("POST", "/settings", self.settings), ("POST", "/reset", self.reset)]
 
     async def handle(self, exchange):
@@ -123,6 +125,19 @@ class Admin:
                 raise BadCall(f"{name}: not a setting, or not a value for it")
             setattr(self.options, name, value)
         return {name: getattr(self.options, name) for name in CHANGEABLE}
+
+    async def agents(self, request):
+        return {"working": len(light.agents)}
+
+    async def finish_agents(self, request):
+        """So many scripted agents end, those that have worked longest."""
+        count = json.loads(await request.read())["count"]
+        if not isinstance(count, int) or count < 0:
+            raise BadCall("count is a number of agents")
+        ending = list(light.agents)[:count]
+        for agent in ending:
+            agent.finish()
+        return {"finished": len(ending), "working": len(light.agents)}
 
     async def reset(self, request):
         """As at the start, but for the journal and the clock."""

@@ -69,6 +69,21 @@ def make_root(root, isolated):
             os.symlink(target, os.path.join(root, name))
 
 
+def walls(root, network, shared):
+    """bubblewrap and what it is told of a sandbox whose file tree is root."""
+    args = ["bwrap", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
+            "--unshare-cgroup-try", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL",
+            "--hostname", "e2b.local", "--die-with-parent", "--bind", root, "/",
+            "--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev"]
+    if not network:
+        args.append("--unshare-net")
+    for name in ETC:
+        args += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    for path in shared:
+        args += ["--ro-bind", path, path]
+    return args
+
+
 class Jail:
     """The processes of one sandbox, and the line to its guest."""
 
@@ -111,18 +126,8 @@ class Jail:
         guest = [PYTHON, "-S", "-E", os.path.join(HERE, "guest.py"), str(fd)]
         if not self.isolated:
             return guest + [self.root]
-        args = ["bwrap", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
-                "--unshare-cgroup-try", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL",
-                "--hostname", "e2b.local", "--die-with-parent", "--as-pid-1", "--info-fd", str(info),
-                "--bind", self.root, "/", "--ro-bind", "/usr", "/usr", "--proc", "/proc",
-                "--dev", "/dev"]
-        if not self.network:
-            args.append("--unshare-net")
-        for name in ETC:
-            args += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-        for path in (*self.shared, HERE + "/guest.py"):
-            args += ["--ro-bind", path, path]
-        return args + ["--chdir", "/"] + guest
+        return walls(self.root, self.network, (*self.shared, HERE + "/guest.py")) + [
+            "--as-pid-1", "--info-fd", str(info), "--chdir", "/"] + guest
 
     def _readable(self):
         try:

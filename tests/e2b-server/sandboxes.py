@@ -10,6 +10,7 @@ import string
 
 import background
 from jail import Jail
+from light import LightJail
 from processes import ProcessTable
 
 ENVD_VERSION = "0.6.13"
@@ -73,7 +74,8 @@ class Sandbox:
 
     async def boot(self):
         options = self.registry.options
-        self.jail = Jail(self.folder, options.isolated, self.internet is not False, options.share)
+        kind = LightJail if options.light else Jail
+        self.jail = kind(self.folder, options.isolated, self.internet is not False, options.share)
         self.table = ProcessTable(self.jail, self.registry.clock, self.note)
         self.jail.on_death = lambda: background.start(self.registry.end(self, "died"))
         try:

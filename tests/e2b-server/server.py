@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import signal
 import ssl
 import sys
@@ -22,6 +23,7 @@ from journal import Journal
 from sandboxes import Registry, Trouble
 
 MAX_CONNECTIONS = 1000
+MAX_CONNECTIONS_LIGHT = 20_000
 DEFAULT_KEYS = ["e2b_" + digit * 40 for digit in "01"]
 STREAMED = ("/files", "/process.Process/StreamInput")  # bodies that are not read beforehand
 
@@ -49,6 +51,8 @@ def parse(argv):
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE",
                         help="environment of the template")
     parser.add_argument("--keep", action="store_true", help="keep the folders of dead sandboxes")
+    parser.add_argument("--light", action="store_true",
+                        help="for benchmarks: no guest, and scripted agents (see light.py)")
     options = parser.parse_args(argv)
     options.dir = os.path.abspath(options.dir)
     options.api_keys = options.api_keys or DEFAULT_KEYS
@@ -57,6 +61,9 @@ def parse(argv):
     options.isolated = options.why_not_bwrap is None
     if options.isolation == "bwrap" and not options.isolated:
         parser.error(f"bubblewrap does not work here: {options.why_not_bwrap}")
+    if options.light and not options.isolated:
+        parser.error(f"--light needs bubblewrap: {options.why_not_bwrap}")
+    options.max_connections = MAX_CONNECTIONS_LIGHT if options.light else MAX_CONNECTIONS
     return options
 
 
@@ -74,7 +81,7 @@ class Server:
         self.connections = set()
 
     async def connection(self, reader, writer):
-        if len(self.connections) >= MAX_CONNECTIONS:
+        if len(self.connections) >= self.options.max_connections:
             writer.transport.abort()
             return
         task = asyncio.current_task()
@@ -216,4 +223,7 @@ async def serve(options):
 
 def main(argv=None):
     options = parse(sys.argv[1:] if argv is None else argv)
+    if options.light:
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     asyncio.run(serve(options))
