@@ -21,6 +21,8 @@ struct memo {
 	bool v1;                /* the control plane is an older one */
 	unsigned int runs;      /* commands begun; the last perhaps not yet */
 	int64_t began_us;       /* since when, by the wall clock */
+	unsigned int cut_run;   /* the command whose time was over; 0: none */
+	bool cut_early;         /* by a clock of its own (exec/sandbox.h) */
 };
 
 int memo_write(int dirfd, const struct memo *m, struct err *e) MUST_CHECK;

@@ -24,9 +24,9 @@
  * to the account's API, e2b_create.c makes a sandbox without ever making two,
  * e2b_reopen.c goes on with that of a process that has died,
  * e2b_list.c lists them, e2b_older.c ends those of earlier attempts,
- * e2b_files.c puts and gets, e2b_start.c starts a command and listens,
- * e2b_run.c follows it to its end, e2b_trouble.c knows the errors,
- * e2b_envelope.c and e2b_event.c the streams.
+ * e2b_files.c puts and gets, e2b_process.c starts a command and listens,
+ * e2b_run.c follows it to its end, e2b_kill.c ends it before, e2b_trouble.c
+ *knows the errors, e2b_envelope.c and e2b_event.c the streams.
  */
 #define E2B_ID_MAX 64
 #define E2B_URL_MAX 700

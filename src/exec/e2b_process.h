@@ -49,6 +49,12 @@ int e2b_process_find(struct e2b_process *p, struct err *e) MUST_CHECK;
 /* SIGTERM, to that one process. */
 int e2b_process_term(struct e2b_process *p, struct err *e) MUST_CHECK;
 
+/*
+ * Ends the tree of the command in folder; where that fails the sandbox with it,
+ * for there is no other way (E4).
+ */
+void e2b_kill_tree(struct e2b *b, const char *folder);
+
 /* Ends listening; the process does not notice. */
 void e2b_process_leave(struct e2b_process *p);
 

@@ -16,7 +16,6 @@
 #define CODE_MAX 100
 #define PIECE ((size_t)256 * 1024)
 #define LOOK_EVERY_MS 200 /* into the files, while the stream only hints */
-#define KILL_LIMIT_MS 3000
 #define STARTS_MAX 6
 #define VANISHED_MAX 3
 #define LIFE_RESERVE_S 60 /* for what comes after a command */
@@ -136,49 +135,6 @@ read_rest(struct running *r, const uint64_t sizes[2], struct err *e)
 		    read_one(r, (enum sandbox_stream)i, e) == -1)
 			return -1;
 	return 0;
-}
-
-/* Runs "e2b-run kill", and waits for its end. */
-static int
-run_kill(struct running *r, struct err *e)
-{
-	const char *const argv[] = { "/bin/sh", E2B_RUN_SCRIPT, "kill",
-		r->folder, NULL };
-	struct e2b_process k = { .b = r->b };
-	int64_t until = clock_mono_ms() + KILL_LIMIT_MS, left;
-	enum net_stream_state state = NET_STREAM_OPEN;
-	int rc = -1;
-
-	(void)snprintf(k.tag, sizeof(k.tag), "%.40s-kill", r->p.tag);
-	if (e2b_process_start(&k, argv, NULL, "/", e) == -1)
-		return -1;
-	while (state == NET_STREAM_OPEN && !k.over &&
-	    (left = until - clock_mono_ms()) > 0) {
-		if (net_pool_wait(r->b->pool, (int)left, -1, e) == -1)
-			break;
-		state = net_stream_state(k.stream, e);
-	}
-	if (k.over && k.error[0] == '\0')
-		rc = 0;
-	else
-		(void)err_set(e, ERR_RETRY, "a command could not be killed");
-	e2b_process_leave(&k);
-	return rc;
-}
-
-/* Ends the whole tree; the sandbox with it, when there is no other way (E4). */
-static void
-kill_tree(struct running *r)
-{
-	struct err e = { 0 };
-
-	r->b->closing = true;
-	if (r->b->dead || run_kill(r, &e) == 0)
-		return;
-	log_err(LOG_WARN, &e, "e2b sandbox=%s", r->b->id);
-	if (e2b_kill(r->b, &e) == -1)
-		log_err(LOG_WARN, &e, "e2b sandbox=%s", r->b->id);
-	r->b->dead = true; /* of no use any more; close() tries again */
 }
 
 /* When it has to end: the limit, or what the command's own clocks say. */
@@ -318,19 +274,64 @@ recover(struct running *r, struct err *e)
 	return 0;
 }
 
+/* Its time is over, or somebody wants its end. */
+static int
+cut(struct running *r, struct err *e)
+{
+	/* One of earlier commands has been dealt with: not again. */
+	if (r->b->runs >= r->b->known_runs)
+		e2b_kill_tree(r->b, r->folder);
+	r->end->code = KILLED;
+	/* Its last words, which may say why it took so long. */
+	if (!r->b->dead && r->end->cut_off)
+		(void)!read_news(r, e);
+	return 0;
+}
+
+/*
+ * Before it is killed for its time: who comes after us must not take the
+ * status of a command that was killed for its own.
+ */
+static int
+note_cut(const struct running *r, struct err *e)
+{
+	struct e2b *b = r->b;
+
+	if (!r->end->cut_off || b->memo.cut_run == b->runs)
+		return 0;
+	b->memo.cut_run = b->runs;
+	b->memo.cut_early = r->end->early;
+	if (e2b_remember(b, e) == -1)
+		return -1;
+	FAULT_POINT("e2b.before_cut");
+	return 0;
+}
+
+/* A process before us has decided so. */
+static bool
+was_cut(const struct running *r)
+{
+	if (!r->known || r->b->memo.cut_run != r->b->runs)
+		return false;
+	r->end->cut_off = true;
+	r->end->early = r->b->memo.cut_early;
+	return true;
+}
+
 static int
 follow(struct running *r, struct err *e)
 {
-	int rc = r->known ? recover(r, e) : 0;
+	int rc = 0;
 
+	if (was_cut(r))
+		return cut(r, e);
+	if (r->known)
+		rc = recover(r, e);
 	while (rc == 0) {
 		if (time_is_up(r)) {
-			kill_tree(r);
-			r->end->code = KILLED;
-			/* Its last words, which may say why it took so long. */
-			if (!r->b->dead && r->end->cut_off)
-				(void)!read_news(r, e);
-			return 0;
+			if (note_cut(r, e) == -1)
+				return -1;
+			return cut(r, e);
 		}
 		rc = 1;
 		if (r->p.stream != NULL)
@@ -339,7 +340,7 @@ follow(struct running *r, struct err *e)
 			rc = recover(r, e);
 	}
 	if (rc == -1)
-		kill_tree(r);
+		e2b_kill_tree(r->b, r->folder);
 	return rc == 1 ? 0 : -1;
 }
 

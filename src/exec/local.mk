@@ -16,6 +16,7 @@ libexec_a_SOURCES = \
 	src/exec/e2b_event.h \
 	src/exec/e2b_files.c \
 	src/exec/e2b_http.c \
+	src/exec/e2b_kill.c \
 	src/exec/e2b_list.c \
 	src/exec/e2b_list.h \
 	src/exec/e2b_older.c \

@@ -29,6 +29,8 @@ memo_write(int dirfd, const struct memo *m, struct err *e)
 	json_name_bool(&j, "v1", m->v1);
 	json_name_int(&j, "runs", m->runs);
 	json_name_int(&j, "began_us", m->began_us);
+	json_name_int(&j, "cut_run", m->cut_run);
+	json_name_bool(&j, "cut_early", m->cut_early);
 	json_close(&j);
 	if (!buf_ok(&text))
 		(void)err_set(e, ERR_RETRY, "out of memory for " MEMO_FILE);
@@ -55,20 +57,29 @@ take_word(struct json_object *o, const char *name, const char *chars, char *to,
 }
 
 static bool
+take_run(struct json_object *o, const char *name, unsigned int *run)
+{
+	int64_t n;
+
+	if (json_get_int(o, name, &n) != JSON_FOUND || n < 0 || n > RUNS_MAX)
+		return false;
+	*run = (unsigned int)n;
+	return true;
+}
+
+static bool
 take_memo(struct json_object *o, struct memo *m)
 {
-	int64_t runs;
-
 	if (!take_word(o, "nonce", "0123456789abcdef", m->nonce,
 		sizeof(m->nonce)) ||
 	    !take_word(o, "id", "abcdefghijklmnopqrstuvwxyz0123456789-", m->id,
 		sizeof(m->id)) ||
 	    json_get_bool(o, "v1", &m->v1) != JSON_FOUND ||
-	    json_get_int(o, "runs", &runs) != JSON_FOUND || runs < 0 ||
-	    runs > RUNS_MAX ||
-	    json_get_int(o, "began_us", &m->began_us) != JSON_FOUND)
+	    !take_run(o, "runs", &m->runs) ||
+	    json_get_int(o, "began_us", &m->began_us) != JSON_FOUND ||
+	    !take_run(o, "cut_run", &m->cut_run) ||
+	    json_get_bool(o, "cut_early", &m->cut_early) != JSON_FOUND)
 		return false;
-	m->runs = (unsigned int)runs;
 	return m->nonce[0] != '\0';
 }
 

@@ -67,6 +67,7 @@ static const struct {
 	{ "e2b.before_post",        "runner" },
 	{ "e2b.after_post",         "runner" },
 	{ "e2b.before_command",     "runner" },
+	{ "e2b.before_cut",         "runner" },
 	{ "resume.before_spawn",    "reaper" },
 	{ "resume.after_spawn",     "reaper" },
 	{ "master.after_fork",      "master" },

@@ -68,7 +68,7 @@ def test_the_list_of_points_is_whole():
     known = {name for name, process in fault_points() if process == "runner"
              and not name.startswith("publish.")}
     elsewhere = {"run.start", "spool.mid_line", "spool.after_rename",
-                 "run.before_close", "e2b.before_post"}
+                 "run.before_close", "e2b.before_post", "e2b.before_cut"}
     assert set(POINTS) | elsewhere == known
 
 
@@ -137,6 +137,18 @@ def test_time_goes_on_while_nobody_listens(shop):
     r = again(shop, spool)
     assert (r.outcome, r.failure) == ("failed", "timeout")
     assert "AGENT_TIMEOUT_S" in r.error and r.output == "here\n"
+
+
+@pytest.mark.parametrize("point", ["e2b.before_cut", "run.after_agent"])
+def test_killed_when_the_time_was_over(shop, point):
+    """Its limit has ended it, and not a signal of its own."""
+    with shop.started("plain", "echo here; sleep 60", token=TOKEN,
+                      agent_limit_s=1, faults=f"{point}:1:kill") as (
+            process, spool):
+        assert process.wait(60) == -signal.SIGKILL
+    r = again(shop, spool)
+    assert (r.outcome, r.failure) == ("failed", "timeout")
+    assert r.output.startswith("here\n") and r.texts("note")
 
 
 def test_sandbox_that_is_gone_is_another_attempts(shop):
@@ -241,7 +253,8 @@ def begun(engine, task):
     spool = engine.state / "spool" / f"{task}.1"
     wait_for(lambda: (spool / "events.ndjson").exists() and
              b"word 3" in (spool / "events.ndjson").read_bytes())
-    return int((spool / "lock").read_text().split()[0])
+    # Whoever takes it up empties it before it signs.
+    return int(wait_for((spool / "lock").read_text).split()[0])
 
 
 def is_one_run(engine, task, attempts=1):

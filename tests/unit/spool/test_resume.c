@@ -221,7 +221,12 @@ static void
 test_memo(void **state)
 {
 	struct folder *f = *state;
-	struct memo in = { .runs = 3, .began_us = 12345, .v1 = true }, out;
+	struct memo in = { .runs = 3,
+		.began_us = 12345,
+		.v1 = true,
+		.cut_run = 2,
+		.cut_early = true },
+		    out;
 	struct err e = { 0 };
 
 	assert_int_equal(memo_read(f->fd, &out, &e), -1);
@@ -239,19 +244,20 @@ test_memo(void **state)
 static void
 test_no_memo(void **state)
 {
+#define REST ",\"cut_run\":0,\"cut_early\":false}"
 	static const char *const bad[] = { "", "{", "{}", "[]", "null",
 		"{\"nonce\":\"xyz\",\"id\":\"a\",\"v1\":false,\"runs\":1,"
-		"\"began_us\":1}",
+		"\"began_us\":1" REST,
 		"{\"nonce\":\"ab\",\"id\":\"../a\",\"v1\":false,\"runs\":1,"
-		"\"began_us\":1}",
+		"\"began_us\":1" REST,
 		"{\"nonce\":\"\",\"id\":\"a\",\"v1\":false,\"runs\":1,"
-		"\"began_us\":1}",
+		"\"began_us\":1" REST,
 		"{\"nonce\":\"ab\",\"id\":\"a\",\"v1\":false,\"runs\":-1,"
-		"\"began_us\":1}",
+		"\"began_us\":1" REST,
 		"{\"nonce\":\"ab\",\"id\":\"a\",\"v1\":0,\"runs\":1,"
-		"\"began_us\":1}",
+		"\"began_us\":1" REST,
 		"{\"nonce\":\"ab\",\"id\":\"a\",\"v1\":false,\"runs\":1e9,"
-		"\"began_us\":1}" };
+		"\"began_us\":1" REST };
 	struct folder *f = *state;
 	struct memo out;
 	struct err e = { 0 };
