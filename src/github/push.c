@@ -38,6 +38,9 @@ static const struct {
 	{ "requested URL returned error: 403", HOST_NO_PERMISSION },
 	{ "Repository not found", HOST_NOT_FOUND },
 	{ "requested URL returned error: 404", HOST_NOT_FOUND },
+	/* Renamed since its name was asked for: redirects are not followed. */
+	{ "requested URL returned error: 30", HOST_CONFLICT },
+	{ "unable to update url base from redirection", HOST_CONFLICT },
 	{ "(non-fast-forward)", HOST_CONFLICT },
 	{ "(fetch first)", HOST_CONFLICT },
 	{ "(already exists)", HOST_CONFLICT },

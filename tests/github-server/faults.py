@@ -16,6 +16,7 @@ KINDS = {
     "garbage": "does it, answers 200 or 201 with what is no JSON",
     "large": "answers with 3 MiB of blanks before the JSON",
     "exists_race": "somebody else opens the same pull request just before",
+    "change": "first does what `ask`, [method, name, values], asks of /_test/",
     "location": "answers 301 to `url`",
 }
 

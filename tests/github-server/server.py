@@ -123,6 +123,9 @@ class Handler(gitserver.Handler):
         if kind == "delay":
             time.sleep(fault.get("seconds", 1))
             return False
+        if kind == "change":
+            self.server.admin(*fault.get("ask", ()))
+            return False
         if kind == "hang":
             # Until the client has had enough, too.
             select.select([self.connection], [], [],

@@ -199,6 +199,9 @@ a_refused_push_has_a_reason(void **state)
 		  "`workflow` scope)",
 		    HOST_NO_PERMISSION },
 		{ "remote: Repository not found.", HOST_NOT_FOUND },
+		{ "fatal: unable to access 'https://h/': The requested URL "
+		  "returned error: 301",
+		    HOST_CONFLICT },
 		{ " ! [rejected] a -> a (non-fast-forward)", HOST_CONFLICT },
 		{ " ! [rejected] a -> a (stale info)", HOST_CONFLICT },
 		{ "remote: Invalid username or token. Password authentication "
