@@ -50,7 +50,7 @@ struct sandbox_e2b {
 	unsigned int attempt;
 	unsigned int create_limit_s; /* for one request to make one */
 	unsigned int busy_wait_s;    /* while there is no room, or no answer */
-	unsigned int quota_wait_s;   /* while too many of ours run */
+	unsigned int quota_wait_s;   /* while too many of ours run; 0: fail */
 	unsigned int
 	    silence_s; /* a stream without a byte for so long is dead */
 };

@@ -102,9 +102,16 @@ int spool_agent(struct spool_writer *w, const char *json, size_t len,
 int spool_note(struct spool_writer *w, const char *kind, const char *text,
     struct err *e) MUST_CHECK;
 
+/*
+ * The outcome of an attempt that did not begin, because the cloud account runs
+ * as many sandboxes as it may: failure and error say what will be the end when
+ * that does not change.
+ */
+#define SPOOL_DEFERRED "deferred"
+
 /* The result, as it is written and read. Strings NULL when absent. */
 struct spool_result {
-	char *outcome; /* "completed", "failed", "cancelled" */
+	char *outcome; /* "completed", "failed", "cancelled", "deferred" */
 	char *failure; /* name of the failure class, or NULL */
 	char *error;
 	char *commit_hash;

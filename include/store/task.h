@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "db/db.h"
+#include "store/queue.h"
 #include "store/state.h"
 
 /*
@@ -124,10 +125,16 @@ int task_status_get(struct db *db, const char *user_id, int64_t id,
     task_row_fn *fn, void *ctx, struct err *e) MUST_CHECK;
 
 /*
- * How many pending tasks stand before this one in line; counts at most 1000.
- * -1 in *ahead when the task is not pending.
+ * Where a task stands in line. ahead: how many pending ones stand before it,
+ * counted up to 1000; -1 when it is not pending. reason: what it waits for
+ * besides its turn; "": nothing.
  */
-int task_queue_position(struct db *db, int64_t id, int64_t *ahead,
+struct task_place {
+	int64_t ahead;
+	char reason[QUEUE_REASON_MAX + 1];
+};
+
+int task_queue_place(struct db *db, int64_t id, struct task_place *p,
     struct err *e) MUST_CHECK;
 
 /* Every column. */

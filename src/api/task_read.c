@@ -65,16 +65,17 @@ int
 task_status_read(struct call *c, struct err *e)
 {
 	struct status_out out = { .c = c };
-	int64_t ahead = -1;
+	struct task_place place = { .ahead = -1 };
 
 	if (task_status_get(c->api->db, c->user_id, c->id, put_status, &out,
 		e) == -1)
 		return -1;
-	if (out.pending &&
-	    task_queue_position(c->api->db, c->id, &ahead, e) == -1)
+	if (out.pending && task_queue_place(c->api->db, c->id, &place, e) == -1)
 		return -1;
-	if (ahead >= 0)
-		json_name_int(&out.j, "queue_position", ahead + 1);
+	if (place.ahead >= 0)
+		json_name_int(&out.j, "queue_position", place.ahead + 1);
+	if (place.reason[0] != '\0')
+		json_name_text(&out.j, "waiting_reason", place.reason);
 	json_close(&out.j);
 	json_close(&out.j);
 	return 0;

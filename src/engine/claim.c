@@ -71,6 +71,8 @@ claim_one(struct engine *g)
 void
 claim_due(struct engine *g, int64_t now_ms)
 {
+	unsigned int room;
+
 	if (!timer_due(&g->claim, now_ms))
 		return;
 	timer_set_jittered(&g->claim, now_ms, g->config->poll_ms);
@@ -80,10 +82,14 @@ claim_due(struct engine *g, int64_t now_ms)
 	for (int i = 0; i < BURST && may_go_on(g); i++)
 		if (publish_claim_one(g) == 0)
 			break;
-	for (int i = 0; i < BURST; i++) {
+	room = quota_room(&g->quota, BURST, now_ms);
+	for (unsigned int i = 0; i < room; i++) {
 		if (!has_place(g) || !may_go_on(g) || claim_one(g) == 0)
 			return;
+		quota_claimed(&g->quota, now_ms);
 	}
+	if (room < BURST)
+		return; /* no more before it is known how these fare */
 	g->claim.at_ms = 0;
 	g->busy = true;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/finish_defer.h"
 #include "engine/impl.h"
 #include "engine/leftover.h"
 #include "engine/outcome.h"
@@ -129,6 +130,17 @@ deliver(struct engine *g, struct run *r, struct outcome *o)
 {
 	bool asked = true;
 
+	if (o->deferred) {
+		switch (finish_defer(g, r, o)) {
+		case DEFER_LATER:
+			return;
+		case DEFER_DONE:
+			clean(g, r);
+			return;
+		case DEFER_FAILS:
+			break;
+		}
+	}
 	/* A runner may also be stopped by an admin, or by a shutdown. */
 	if (o->result.outcome == TASK_CANCELLED && r->row != ROW_CANCEL &&
 	    was_asked(g, r, &asked) == -1)
@@ -140,6 +152,7 @@ deliver(struct engine *g, struct run *r, struct outcome *o)
 	}
 	if (complete(g, r, &o->result) == -1)
 		return;
+	quota_freed(&g->quota, clock_mono_ms());
 	/* A command that was stopped while it began may have slipped away. */
 	if (o->result.outcome != TASK_COMPLETED)
 		(void)leftover_kill(g->config->sandbox_dir, &r->hold);

@@ -9,6 +9,7 @@
 #include "engine/janitor.h"
 #include "engine/job.h"
 #include "engine/keyring.h"
+#include "engine/quota.h"
 #include "engine/room.h"
 #include "engine/run.h"
 #include "engine/spawner.h"
@@ -31,6 +32,7 @@ struct engine {
 	struct janitor janitor;
 	struct cloud_janitor cloud;
 	struct room room;
+	struct quota quota;
 	struct batch batch;
 
 	int spool_fd; /* the folder of spool folders */
@@ -125,6 +127,9 @@ enum ship_end ship_run(struct engine *g, struct run *r, unsigned int batches);
  */
 enum ship_end ship_but_last(struct engine *g, struct run *r,
     unsigned int batches);
+
+/* Ships what the last one has left in g->batch. -1: not now, dealt with. */
+int ship_held(struct engine *g, struct run *r);
 
 /* Makes r->shipped known; -1: not now, which was dealt with. */
 int ship_position(struct engine *g, struct run *r);

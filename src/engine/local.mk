@@ -9,6 +9,8 @@ libengine_a_SOURCES = \
 	src/engine/decide.c \
 	src/engine/decide.h \
 	src/engine/finish.c \
+	src/engine/finish_defer.c \
+	src/engine/finish_defer.h \
 	src/engine/identity.c \
 	src/engine/identity.h \
 	src/engine/impl.h \
@@ -25,6 +27,8 @@ libengine_a_SOURCES = \
 	src/engine/outcome.c \
 	src/engine/outcome.h \
 	src/engine/publish.c \
+	src/engine/quota.c \
+	src/engine/quota.h \
 	src/engine/room.c \
 	src/engine/room.h \
 	src/engine/run.c \

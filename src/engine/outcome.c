@@ -17,6 +17,10 @@ fill(struct outcome *o)
 	const struct spool_result *r = &o->from;
 	enum task_state state = task_state_of(r->outcome);
 
+	o->deferred = strcmp(r->outcome, SPOOL_DEFERRED) == 0;
+	if (o->deferred)
+		state = TASK_FAILED;
+
 	o->result = (struct task_result){
 		.outcome = state,
 		.failure = state == TASK_FAILED
@@ -61,4 +65,5 @@ outcome_clear(struct outcome *o)
 {
 	spool_result_clear(&o->from);
 	memset(&o->result, 0, sizeof(o->result));
+	o->deferred = false;
 }

@@ -11,6 +11,13 @@
 struct outcome {
 	struct spool_result from; /* owns what result borrows */
 	struct task_result result;
+
+	/*
+	 * It is no end: there was no room for its sandbox, and the task is to
+	 * be tried again. result is what it becomes when that went on for
+	 * too long.
+	 */
+	bool deferred;
 };
 
 /* ERR_BROKEN: it is not one. */

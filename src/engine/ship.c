@@ -137,6 +137,12 @@ ship_but_last(struct engine *g, struct run *r, unsigned int batches)
 	return SHIP_MORE;
 }
 
+int
+ship_held(struct engine *g, struct run *r)
+{
+	return g->batch.count == 0 ? 0 : ship_batch(g, r);
+}
+
 static enum row_state
 row_of(enum hold_state s)
 {

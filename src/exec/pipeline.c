@@ -110,6 +110,26 @@ pipeline_cancel(struct pipeline *p, struct err *e)
 	return text_set(&p->result->outcome, "cancelled", e);
 }
 
+/*
+ * The account is full, and nothing has begun: the task goes back into the
+ * queue. A push has a user who looks at a page that waits, and no agent: its
+ * sandbox waits for room by itself.
+ */
+static bool
+is_deferred(const struct pipeline *p)
+{
+	return strcmp(p->host.failure, "quota") == 0 && p->sb == NULL &&
+	    strcmp(p->spec->job, "publish") != 0;
+}
+
+static int
+defer(struct pipeline *p, const struct err *why, struct err *e)
+{
+	if (pipeline_fail(p, p->host.failure, e, "%s", why->text) == -1)
+		return -1;
+	return text_set(&p->result->outcome, SPOOL_DEFERRED, e);
+}
+
 int
 pipeline_sandbox_error(struct pipeline *p, struct err *e)
 {
@@ -117,6 +137,8 @@ pipeline_sandbox_error(struct pipeline *p, struct err *e)
 
 	if (p->stop(p->ctx))
 		return pipeline_cancel(p, e);
+	if (p->host.failure != NULL && is_deferred(p))
+		return defer(p, &why, e);
 	if (p->host.failure != NULL)
 		return pipeline_fail(p, p->host.failure, e, "%s", why.text);
 	if (why.kind == ERR_RETRY && p->agent_ran && pipeline_in_cloud(p))

@@ -1,4 +1,6 @@
 /* The sandbox that everything else happens in. */
+#include <string.h>
+
 #include "exec/pipeline.h"
 #include "util/text.h"
 
@@ -54,7 +56,10 @@ fill_e2b(struct pipeline *p)
 		.attempt = s->attempt,
 		.create_limit_s = OR(s->e2b_create_s, 90),
 		.busy_wait_s = OR(s->e2b_busy_wait_s, 300),
-		.quota_wait_s = OR(s->e2b_quota_wait_s, 900),
+		/* A task waits in the queue instead (pipeline_sandbox_error) */
+		.quota_wait_s = strcmp(s->job, "publish") == 0
+		    ? OR(s->e2b_quota_wait_s, 900)
+		    : 0,
 		.silence_s = OR(s->e2b_silence_s, 100),
 	};
 }

@@ -31,7 +31,7 @@ static bool
 is_outcome(const char *s)
 {
 	return strcmp(s, "completed") == 0 || strcmp(s, "failed") == 0 ||
-	    strcmp(s, "cancelled") == 0;
+	    strcmp(s, "cancelled") == 0 || strcmp(s, SPOOL_DEFERRED) == 0;
 }
 
 static bool

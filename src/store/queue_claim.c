@@ -213,7 +213,7 @@ mark_running(struct db *db, const struct claiming *g, struct err *e)
 	if (db_exec(db,
 		"UPDATE task_queue SET attempt = attempt + 1, owner = ?,"
 		" lease_until = UTC_TIMESTAMP(6) + INTERVAL ? SECOND,"
-		" last_seq = ?, state = 'running'"
+		" last_seq = ?, waiting_reason = NULL, state = 'running'"
 		" WHERE task_id = ? AND attempt = ? AND state = 'pending'",
 		DB_ARGS(args), &done, e) == -1)
 		return -1;

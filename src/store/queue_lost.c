@@ -16,6 +16,7 @@ struct putting_back {
 	unsigned int delay_ms;
 	bool counts;
 	const char *why;
+	bool waits; /* it has not begun: why is what it waits for */
 };
 
 struct giving {
@@ -36,6 +37,8 @@ update_rows(struct db *db, const struct live *l, const struct putting_back *how,
 	const struct db_arg args[] = { db_arg_int(
 					   (int64_t)how->delay_ms * 1000),
 		db_arg_uint(how->counts ? 1 : 0), db_arg_uint(l->last_seq + 1),
+		db_arg_uint(how->waits ? 1 : 0),
+		db_arg_text(how->waits ? how->why : NULL),
 		db_arg_int(l->hold.task_id), db_arg_uint(l->hold.attempt) };
 	const struct db_arg task[] = { db_arg_int(l->hold.task_id) };
 	struct db_done done;
@@ -44,6 +47,9 @@ update_rows(struct db *db, const struct live *l, const struct putting_back *how,
 		"UPDATE task_queue SET run_at ="
 		" UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND,"
 		" tries = tries + ?, last_seq = ?, owner = NULL,"
+		" waiting_since ="
+		" IF(?, COALESCE(waiting_since, UTC_TIMESTAMP(6)), NULL),"
+		" waiting_reason = ?,"
 		" lease_until = NULL, state = 'pending'"
 		" WHERE task_id = ? AND attempt = ? AND state = 'running'",
 		DB_ARGS(args), &done, e) == -1)
@@ -57,8 +63,8 @@ update_rows(struct db *db, const struct live *l, const struct putting_back *how,
 }
 
 static int
-add_lost_event(struct db *db, const struct live *l,
-    const struct putting_back *how, struct err *e)
+add_event(struct db *db, const struct live *l, const struct putting_back *how,
+    struct err *e)
 {
 	struct buf data = BUF(WHY_MAX);
 	struct json_out j;
@@ -69,7 +75,8 @@ add_lost_event(struct db *db, const struct live *l,
 	json_name_text(&j, "status", "pending");
 	json_name_text(&j, "why", how->why);
 	json_close(&j);
-	rc = event_add(db, &l->hold, l->last_seq + 1, "lost",
+	rc = event_add(db, &l->hold, l->last_seq + 1,
+	    how->waits ? "waiting" : "lost",
 	    buf_ok(&data) ? data.data : "{\"status\":\"pending\"}", e);
 	buf_clear(&data);
 	return rc;
@@ -80,9 +87,10 @@ put_back(struct db *db, const struct live *l, const struct putting_back *how,
     struct err *e)
 {
 	if (update_rows(db, l, how, e) == -1 ||
-	    live_attempt_ended(db, &l->hold, "lost", e) == -1)
+	    live_attempt_ended(db, &l->hold, how->waits ? "deferred" : "lost",
+		e) == -1)
 		return -1;
-	return add_lost_event(db, l, how, e);
+	return add_event(db, l, how, e);
 }
 
 static int
@@ -135,12 +143,46 @@ int
 queue_give_back(struct db *db, const struct hold *h, unsigned int delay_ms,
     bool counts, const char *why, struct err *e)
 {
-	struct giving g = { h, { delay_ms, counts, why } };
+	struct giving g = { h, { delay_ms, counts, why, false } };
 	const struct db_tx tx = { .body = give_body,
 		.committed = give_committed,
 		.ctx = &g };
 
 	return db_run(db, &tx, e) == -1 ? err_wrap(e, "give back") : 0;
+}
+
+int
+queue_defer(struct db *db, const struct hold *h, unsigned int delay_ms,
+    const char *reason, struct err *e)
+{
+	struct giving g = { h, { delay_ms, false, reason, true } };
+	const struct db_tx tx = { .body = give_body,
+		.committed = give_committed,
+		.ctx = &g };
+
+	return db_run(db, &tx, e) == -1 ? err_wrap(e, "defer") : 0;
+}
+
+int
+queue_waited_ms(struct db *db, const struct hold *h, int64_t *ms, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_int(h->task_id),
+		db_arg_uint(h->attempt) };
+	struct db_rows *rows;
+	int got;
+
+	*ms = 0;
+	if (db_query(db,
+		"SELECT COALESCE(TIMESTAMPDIFF(MICROSECOND, waiting_since,"
+		" UTC_TIMESTAMP(6)), 0) FROM task_queue"
+		" WHERE task_id = ? AND attempt = ?",
+		DB_ARGS(args), &rows, e) == -1)
+		return -1;
+	got = db_next(rows, e);
+	if (got == 1)
+		*ms = db_col_int(rows, 0) / 1000;
+	db_rows_end(rows);
+	return got == -1 ? -1 : 0;
 }
 
 static int
@@ -183,7 +225,7 @@ sweep_one(struct db *db, const struct sweep *s, const struct live *l,
     struct err *e)
 {
 	const struct putting_back how = { s->delay_ms, true,
-		"the machine that ran it does not answer any more" };
+		"the machine that ran it does not answer any more", false };
 	struct ending end = { TASK_FAILED, FAILURE_SANDBOX, NULL };
 	char text[200];
 

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "store/task.h"
 #include "util/clock.h"
 
@@ -65,33 +67,38 @@ task_events(struct db *db, const char *user_id, int64_t id, int64_t after,
 
 /* Its own place. Returns 1, or 0 when it does not stand in line. */
 static int
-read_turn(struct db *db, int64_t id, uint64_t *turn, struct err *e)
+read_turn(struct db *db, int64_t id, uint64_t *turn,
+    char reason[QUEUE_REASON_MAX + 1], struct err *e)
 {
 	const struct db_arg args[] = { db_arg_int(id) };
 	struct db_rows *rows;
 	int got;
 
 	if (db_query(db,
-		"SELECT turn FROM task_queue"
+		"SELECT turn, waiting_reason FROM task_queue"
 		" WHERE task_id = ? AND state = 'pending'",
 		DB_ARGS(args), &rows, e) == -1)
 		return -1;
 	got = db_next(rows, e);
-	if (got == 1)
+	if (got == 1) {
 		*turn = db_col_uint(rows, 0);
+		(void)snprintf(reason, QUEUE_REASON_MAX + 1, "%s",
+		    db_col_text(rows, 1));
+	}
 	db_rows_end(rows);
 	return got;
 }
 
 int
-task_queue_position(struct db *db, int64_t id, int64_t *ahead, struct err *e)
+task_queue_place(struct db *db, int64_t id, struct task_place *p, struct err *e)
 {
 	struct db_rows *rows;
 	uint64_t turn = 0;
 	int got;
 
-	*ahead = -1;
-	got = read_turn(db, id, &turn, e);
+	p->ahead = -1;
+	p->reason[0] = '\0';
+	got = read_turn(db, id, &turn, p->reason, e);
 	if (got != 1)
 		return got;
 
@@ -106,7 +113,7 @@ task_queue_position(struct db *db, int64_t id, int64_t *ahead, struct err *e)
 		return -1;
 	got = db_next(rows, e);
 	if (got == 1)
-		*ahead = db_col_int(rows, 0);
+		p->ahead = db_col_int(rows, 0);
 	db_rows_end(rows);
 	return got == 1 ? 0 : -1;
 }

@@ -243,25 +243,40 @@ def test_wrong_key(shop):
     assert (r.outcome, r.failure) == ("failed", "e2b_key")
 
 
-def test_quota_waits_its_turn(shop):
-    """A full account: it waits, says why, and goes on when there is room."""
+def test_full_account_defers_a_task(shop):
+    """Asked for once, and left to the queue (test_e2b_quota.py)."""
+    shop.e2b.admin("POST", "/settings", {"max_sandboxes": 0})
+    mark = shop.mark()
+    r = run(shop, e2b_quota_wait_s=60)
+    assert (r.code, r.outcome, r.failure) == (0, "deferred", "quota")
+    assert "as many sandboxes as its plan allows" in r.error
+    assert "maximum number of concurrent" in r.error
+    asked = [e for e in since(shop, mark, "http")
+             if (e["method"], e["path"]) == ("POST", "/v2/sandboxes")]
+    assert len(asked) == 1
+
+
+def test_full_account_keeps_a_push_waiting(shop):
+    """Its user waits before a page: it says why, and goes on when it can."""
     shop.e2b.admin("POST", "/settings", {"max_sandboxes": 1})
     other = shop.e2b.create()
-    with shop.started("plain", "echo x >>keep", token=TOKEN) as (process,
-                                                                 spool):
+    with shop.started("plain", "x", token=TOKEN, job="publish",
+                      attempt=1000001, head_branch="claude-code-7") as (
+                          process, spool):
         events = spool / "events.ndjson"
         wait_for(lambda: events.exists() and b"note" in events.read_bytes())
         assert shop.e2b.api("DELETE", f"/sandboxes/{other.id}").status == 204
         assert process.wait(30) == 0
     r = runkit.Result(spool, 0, 0)
-    assert r.outcome == "completed"
+    assert r.failure != "quota"
     note, = r.texts("note")
     assert note.startswith("Waiting for a sandbox: The E2B account already")
 
 
-def test_quota_fails_in_the_end(shop):
+def test_full_account_fails_a_push_in_the_end(shop):
     shop.e2b.admin("POST", "/settings", {"max_sandboxes": 0})
-    r = run(shop, e2b_quota_wait_s=1)
+    r = run(shop, e2b_quota_wait_s=1, job="publish", attempt=1000001,
+            head_branch="claude-code-7")
     assert (r.outcome, r.failure) == ("failed", "quota")
     assert "maximum number of concurrent" in r.error
 
@@ -410,15 +425,6 @@ def test_engine_runs_a_task_in_the_cloud(engine):
     for row in engine.sql("SELECT data FROM task_events"):
         text += str(row[0]).encode()
     assert not e2bkit.secrets_in(text, API_KEY, AGENT_KEY)
-
-
-def test_engine_shows_why_a_task_waits(engine):
-    engine.e2b.admin("POST", "/settings", {"max_sandboxes": 0})
-    task = engine.new_task("true")
-    wait_for(lambda: events_of(engine, task, "note"))
-    assert "as many sandboxes" in events_of(engine, task, "note")[0]["text"]
-    engine.e2b.admin("POST", "/settings", {"max_sandboxes": 20})
-    assert engine.wait_status(task, seconds=40) == "completed"
 
 
 def test_engine_names_the_failure(engine):

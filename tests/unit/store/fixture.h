@@ -89,5 +89,6 @@ int run_project_tests(void);
 int run_publish_tests(void);
 int run_rate_tests(void);
 int run_standing_tests(void);
+int run_defer_tests(void);
 
 #endif

@@ -8,6 +8,7 @@ test_store_SOURCES = \
 	tests/unit/store/fixture.h \
 	tests/unit/store/test_crowd.c \
 	tests/unit/store/test_db.c \
+	tests/unit/store/test_defer.c \
 	tests/unit/store/test_fault.c \
 	tests/unit/store/test_lost.c \
 	tests/unit/store/test_migrate.c \

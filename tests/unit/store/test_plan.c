@@ -327,8 +327,9 @@ an_owners_tasks_are_found_by_his_name(void **state)
 static void
 a_start_and_a_place_in_line_read_little(void **state)
 {
-	int64_t before, ahead;
+	struct task_place place;
 	struct err e = { 0 };
+	int64_t before;
 
 	(void)state;
 	before = rows_read();
@@ -336,8 +337,8 @@ a_start_and_a_place_in_line_read_little(void **state)
 	/* His own live tasks, 650, are counted and their last turn taken. */
 	expect_reads(before, 2 * 660 + 20);
 	before = rows_read();
-	ok(task_queue_position(db, a_task_of_user_1(), &ahead, &e));
-	assert_true(ahead == 1000);
+	ok(task_queue_place(db, a_task_of_user_1(), &place, &e));
+	assert_true(place.ahead == 1000);
 	expect_reads(before, 3 * 1000 + 10);
 }
 

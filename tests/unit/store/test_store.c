@@ -36,6 +36,7 @@ main(void)
 	failed += run_publish_tests();
 	failed += run_rate_tests();
 	failed += run_standing_tests();
+	failed += run_defer_tests();
 	failed += run_plan_tests();
 	return failed == 0 ? 0 : 1;
 }

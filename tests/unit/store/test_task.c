@@ -374,7 +374,8 @@ static void
 a_place_in_line_is_the_number_before_it(void **state)
 {
 	char user[37], other[37];
-	int64_t id[4], ahead;
+	int64_t id[4];
+	struct task_place place;
 	struct err e = { 0 };
 
 	(void)state;
@@ -387,17 +388,17 @@ a_place_in_line_is_the_number_before_it(void **state)
 	for (int i = 0; i < 3; i++) {
 		static const int64_t want[] = { 0, 2, 3 };
 
-		ok(task_queue_position(db, id[i], &ahead, &e));
-		assert_true(ahead == want[i]);
+		ok(task_queue_place(db, id[i], &place, &e));
+		assert_true(place.ahead == want[i]);
 	}
 	/* The other user's first stands with this one's first. */
-	ok(task_queue_position(db, id[3], &ahead, &e));
-	assert_true(ahead == 1);
+	ok(task_queue_place(db, id[3], &place, &e));
+	assert_true(place.ahead == 1);
 	(void)claim_one(OWNER);
-	ok(task_queue_position(db, id[0], &ahead, &e));
-	assert_true(ahead == -1);
-	ok(task_queue_position(db, id[3] + 100, &ahead, &e));
-	assert_true(ahead == -1);
+	ok(task_queue_place(db, id[0], &place, &e));
+	assert_true(place.ahead == -1);
+	ok(task_queue_place(db, id[3] + 100, &place, &e));
+	assert_true(place.ahead == -1);
 }
 
 static void
