@@ -1,6 +1,8 @@
 #ifndef UTIL_LOG_H
 #define UTIL_LOG_H
 
+#include <stdbool.h>
+
 #include "util/err.h"
 
 /*
@@ -36,6 +38,9 @@ void log_open(const char *process, enum log_level most);
 
 /* Appends to path from now on, or opens it again after a rotation (USR1). */
 int log_to_file(const char *path, struct err *e) MUST_CHECK;
+
+/* True if lines of this level are written: for those that cost something. */
+bool log_wants(enum log_level level);
 
 void log_line(enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -7,6 +7,7 @@
 #include "engine/impl.h"
 #include "engine/leftover.h"
 #include "engine/outcome.h"
+#include "engine/runner_log.h"
 #include "engine/workspace.h"
 #include "util/clock.h"
 #include "util/fault.h"
@@ -40,6 +41,7 @@ finish_clean(struct engine *g, struct run *r)
 		log_line(LOG_WARN, "workspace stays run=%s", r->name);
 	}
 	FAULT_POINT("clean.mid_remove");
+	runner_log_show(r->dirfd, r->name);
 	if (dir_remove(g->spool_fd, r->name, &e) == -1)
 		log_err(LOG_WARN, &e, "remove spool run=%s", r->name);
 	r->over = true;

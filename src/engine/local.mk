@@ -33,6 +33,8 @@ libengine_a_SOURCES = \
 	src/engine/room.h \
 	src/engine/run.c \
 	src/engine/run.h \
+	src/engine/runner_log.c \
+	src/engine/runner_log.h \
 	src/engine/ship.c \
 	src/engine/spawner.c \
 	src/engine/spawner.h \

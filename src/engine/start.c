@@ -235,6 +235,7 @@ write_spec(const struct config *c, struct order *o, int dirfd, struct err *e)
 		.e2b_busy_wait_s = c->e2b_busy_wait_s,
 		.e2b_quota_wait_s = c->e2b_quota_wait_s,
 		.e2b_silence_s = c->e2b_silence_s,
+		.log_level = c->log_level,
 	};
 
 	config_deployment(c, deployment);

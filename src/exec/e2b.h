@@ -26,7 +26,8 @@
  * e2b_list.c lists them, e2b_older.c ends those of earlier attempts,
  * e2b_files.c puts and gets, e2b_process.c starts a command and listens,
  * e2b_run.c follows it to its end, e2b_kill.c ends it before, e2b_trouble.c
- *knows the errors, e2b_envelope.c and e2b_event.c the streams.
+ * knows the errors, e2b_envelope.c and e2b_event.c the streams, e2b_debug.c
+ * the log.
  */
 #define E2B_ID_MAX 64
 #define E2B_URL_MAX 700
@@ -110,6 +111,18 @@ int e2b_ask(struct e2b *b, const struct e2b_request *rq,
  */
 int e2b_ask_again(struct e2b *b, const struct e2b_request *rq,
     struct net_response *rs, struct err *e) MUST_CHECK;
+
+/*
+ * e2b_debug.c: what goes to and fro, in the log of the level debug. path is
+ * without the server; body is JSON, or NULL.
+ */
+void e2b_debug_request(const struct e2b *b, const char *method,
+    const char *path, const char *body, size_t len);
+void e2b_debug_answer(const struct e2b *b, const char *method, const char *path,
+    const struct net_response *rs, int64_t took_ms);
+
+/* Appends JSON without what its names call secret; of all else, its size. */
+void e2b_mask(struct buf *out, const char *body, size_t len);
 
 /* Records a trouble that is seen elsewhere. Always -1. */
 int e2b_fail(struct e2b *b, enum e2b_trouble t, const char *said,

@@ -129,6 +129,7 @@ e2b_ask(struct e2b *b, const struct e2b_request *rq, struct net_response *rs,
 		    b->set->ca_file[0] == '\0' ? NULL : b->set->ca_file };
 	const struct net_watch watch = { b->closing ? NULL : b->host->stop,
 		b->host->ctx, b->closing ? -1 : b->host->wake_fd };
+	int64_t began_ms = clock_mono_ms();
 	enum e2b_trouble t;
 	int n;
 
@@ -138,10 +139,14 @@ e2b_ask(struct e2b *b, const struct e2b_request *rq, struct net_response *rs,
 	if (n < 0 || (size_t)n >= sizeof(url))
 		return err_set(e, ERR_INVALID, "a path is too long");
 	e2b_headers(b, rq, headers);
-	if (net_pool_fetch(b->pool, &asked, &watch, rs, e) == -1)
+	e2b_debug_request(b, rq->method, rq->path, rq->body, rq->body_len);
+	if (net_pool_fetch(b->pool, &asked, &watch, rs, e) == -1) {
+		log_err(LOG_DEBUG, e, "e2b no answer method=%s ms=%jd",
+		    rq->method, (intmax_t)(clock_mono_ms() - began_ms));
 		return no_answer(b, rq, rs, e);
-	log_line(LOG_DEBUG, "e2b method=%s status=%d bytes=%zu", rq->method,
-	    rs->status, rs->body.len);
+	}
+	e2b_debug_answer(b, rq->method, rq->path, rs,
+	    clock_mono_ms() - began_ms);
 	if ((t = e2b_judge(rq->face, rs, said)) != E2B_FINE)
 		return e2b_fail(b, t, said, e);
 	b->trouble = E2B_FINE;

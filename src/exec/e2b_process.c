@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "exec/e2b_event.h"
+#include "util/clock.h"
 
 #define REQUEST_MAX ((size_t)512 * 1024)
 #define ANSWER_MAX ((size_t)4 * 1024 * 1024)
@@ -109,6 +110,9 @@ listen_to(struct e2b_process *p, const char *method, const struct buf *message,
 		.body_len = p->request.len,
 		.max_body = ERROR_MAX,
 		.ca_file = set->ca_file[0] == '\0' ? NULL : set->ca_file };
+	e2b_debug_request(p->b, "POST", p->url + strlen(p->b->envd),
+	    message->data, message->len);
+	p->began_ms = clock_mono_ms();
 	envelope_start(&p->reader);
 	p->over = false;
 	p->error[0] = p->text[0] = '\0';
@@ -269,6 +273,10 @@ e2b_process_term(struct e2b_process *p, struct err *e)
 void
 e2b_process_leave(struct e2b_process *p)
 {
+	if (p->stream != NULL)
+		e2b_debug_answer(p->b, "POST", p->url + strlen(p->b->envd),
+		    net_stream_answer(p->stream),
+		    clock_mono_ms() - p->began_ms);
 	net_stream_close(p->stream);
 	p->stream = NULL;
 	envelope_clear(&p->reader);

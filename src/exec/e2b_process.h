@@ -15,6 +15,7 @@ struct e2b_process {
 	int64_t pid; /* 0: not known, or not there */
 
 	struct net_stream *stream; /* NULL: nobody listens */
+	int64_t began_ms;          /* when the stream was opened */
 	struct envelope_reader reader;
 	struct buf request; /* what is being asked: may hold secrets */
 	const char *headers[E2B_HEADERS_MAX];

@@ -10,6 +10,7 @@ libexec_a_SOURCES = \
 	src/exec/e2b.h \
 	src/exec/e2b_control.c \
 	src/exec/e2b_create.c \
+	src/exec/e2b_debug.c \
 	src/exec/e2b_envelope.c \
 	src/exec/e2b_envelope.h \
 	src/exec/e2b_event.c \

@@ -161,6 +161,8 @@ prepare(struct runner *r, struct err *e)
 	FAULT_POINT("run.start");
 	if (spec_read(r->in->spool_fd, &r->spec, e) == -1)
 		return -1;
+	if (log_level_of(r->spec.log_level) != LOG_LEVEL_N)
+		log_open("runner", log_level_of(r->spec.log_level));
 	if (r->in->secrets_fd != -1 &&
 	    secrets_read(r->in->secrets_fd, SECRETS_LIMIT_MS, &r->secrets, e) ==
 		-1) {

@@ -84,6 +84,7 @@ static const struct field fields[] = {
 	MAYBE(F_LONG,  e2b_busy_wait_s, ""),
 	MAYBE(F_LONG,  e2b_quota_wait_s, ""),
 	MAYBE(F_LONG,  e2b_silence_s, ""),
+	MAYBE(F_TEXT,  log_level, "info"),
 };
 /* clang-format on */
 

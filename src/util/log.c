@@ -124,6 +124,12 @@ emit(enum log_level level, const struct err *e, const char *fmt, va_list ap)
 	put(line, used);
 }
 
+bool
+log_wants(enum log_level level)
+{
+	return level <= log_most;
+}
+
 void
 log_line(enum log_level level, const char *fmt, ...)
 {

@@ -193,6 +193,40 @@ def test_secrets_stay_secret(shop):
                               for e in with_token)
 
 
+def test_debug_log_shows_all_but_secrets(shop):
+    """Every request and answer, masked: also what an error echoes."""
+    shop.e2b.fault(match=CREATE, times=1, answer={
+        "status": 500, "message": f"no luck with {API_KEY}"})
+    with shop.started("plain", "echo here >&2; sleep 1; echo x >>keep",
+                      token=TOKEN, env={"TEST_KEY": AGENT_KEY},
+                      log_level="debug", e2b_create_s=1) as (process,
+                                                             spool):
+        box, = wait_for(shop.e2b.sandboxes)
+        envd_token = wait_for(lambda: shop.e2b.api(
+            "GET", f"/sandboxes/{box}").json.get("envdAccessToken"))
+        assert process.wait(60) == 0
+    log = (spool.parent / "log").read_text()
+    for words in ('e2b request method=POST path="/v2/sandboxes" body="{',
+                  'e2b answer method=POST path="/v2/sandboxes" status=201',
+                  'status=500',
+                  'e2b request method=POST path="/process.Process/Start"',
+                  'e2b answer method=POST path="/process.Process/Start" '
+                  'status=200',
+                  'e2b request method=POST path="/files',
+                  f'e2b answer method=DELETE path="/sandboxes/{box}" '
+                  'status=204', '\\"envdAccessToken\\":\\"***\\"',
+                  '\\"TASKMILL_TOKEN\\":\\"***\\"'):
+        assert words in log, words
+    assert re.search(r"status=200 ms=\d+ bytes=\d+", log)
+    assert not e2bkit.secrets_in(log.encode(), API_KEY, TOKEN, AGENT_KEY,
+                                 envd_token)
+    # Nothing of it without being asked for.
+    with shop.started("plain", "echo x >>keep", token=TOKEN) as (process,
+                                                                 spool):
+        assert process.wait(60) == 0
+    assert "e2b request" not in (spool.parent / "log").read_text()
+
+
 def test_key_goes_to_the_control_plane_only(shop):
     """...and the sandbox's token to the sandbox only."""
     mark = shop.mark()
@@ -419,6 +453,9 @@ def test_engine_runs_a_task_in_the_cloud(engine):
     assert re.fullmatch("[0-9a-f]{16}", created["metadata"]["deployment"])
     wait_for(lambda: not engine.e2b.sandboxes())
     text = engine.log_text().encode()
+    # LOG_LEVEL=debug: what the runner said outlives its spool.
+    wait_for(lambda: f"said run={task}.1 " in engine.log_text())
+    assert "e2b request method=POST path" in engine.log_text()
     for path in (engine.state / "spool").rglob("*"):
         if path.is_file():
             text += path.read_bytes()

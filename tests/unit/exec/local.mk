@@ -32,3 +32,7 @@ check_PROGRAMS += test_git_words
 TESTS += test_git_words
 test_git_words_SOURCES = tests/unit/exec/test_git_words.c
 test_git_words_LDADD = $(exec_test_libs)
+check_PROGRAMS += test_e2b_debug
+TESTS += test_e2b_debug
+test_e2b_debug_SOURCES = tests/unit/exec/test_e2b_debug.c
+test_e2b_debug_LDADD = $(exec_test_libs)
