@@ -33,6 +33,8 @@ libcmd_a_SOURCES = \
 	src/cmd/serve.c \
 	src/cmd/spawner.c \
 	src/cmd/task.c \
+	src/cmd/task_event.c \
+	src/cmd/task_event.h \
 	src/cmd/task_follow.c \
 	src/cmd/token.c \
 	src/cmd/user.c

@@ -19,7 +19,7 @@ static const char usage[] =
     "                PROMPT|-\n"
     "       taskmill task list [--limit N] [--status NAME]\n"
     "       taskmill task show ID\n"
-    "       taskmill task logs [-f] ID\n"
+    "       taskmill task logs [-f] [--raw] ID\n"
     "       taskmill task diff [--patch] ID\n"
     "       taskmill task cancel ID\n\n"
     "options for all: --url URL, --ca-file FILE, --json\n\n"
@@ -27,7 +27,8 @@ static const char usage[] =
     "TASKMILL_CA_FILE. start reads the repository's token from GITHUB_TOKEN. A\n"
     "prompt of - is read from standard input. -f follows the task to its end;\n"
     "the exit status is then 0 if it completed, and 1 if it failed or was\n"
-    "cancelled. diff --patch gives what git am takes, byte for byte.\n";
+    "cancelled. logs --raw also shows an agent's lines of JSON as they are. diff\n"
+    "--patch gives what git am takes, byte for byte.\n";
 
 #define PROMPT_MAX (64 * 1024)
 #define PATIENCE_S 60
@@ -37,7 +38,7 @@ struct task_args {
 	const char *repo, *branch, *agent, *agent_model, *project, *key;
 	const char *limit, *status;
 	const char *operand;
-	bool follow, json, patch;
+	bool follow, json, patch, raw;
 };
 
 static bool
@@ -154,7 +155,7 @@ task_cmd_start(struct client *c, const struct task_args *args, struct err *e)
 		(void)printf("{\"task_id\":%lld}\n", (long long)id);
 	else
 		(void)printf("task %lld\n", (long long)id);
-	rc = args->follow ? task_follow(c, id, true, e) : 0;
+	rc = args->follow ? task_follow(c, id, true, args->raw, e) : 0;
 out:
 	buf_wipe(&body);
 	json_free(answer);
@@ -305,7 +306,7 @@ task_cmd_logs(struct client *c, const struct task_args *args, struct err *e)
 		return print_answer(c, path, e);
 	}
 	return task_follow(c, strtoll(args->operand, NULL, 10), args->follow,
-	    e);
+	    args->raw, e);
 }
 
 static int
@@ -407,6 +408,7 @@ static const struct option_row rows[] = {
 	{ "follow", OPTION_FLAG, AT(follow), 'f', 0, 0 },
 	{ "json", OPTION_FLAG, AT(json), 0, 0, 0 },
 	{ "patch", OPTION_FLAG, AT(patch), 0, 0, 0 },
+	{ "raw", OPTION_FLAG, AT(raw), 0, 0, 0 },
 };
 
 static int

@@ -4,79 +4,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "cmd/task_event.h"
 #include "util/json.h"
 
 #define PATIENCE_S 60
 #define POLL_MS 300
-
-/* A quoted piece of text, ended by a newline if it has none. */
-static void
-print_text(struct json_object *data)
-{
-	const char *text;
-	size_t len;
-
-	if (json_get_string(data, "text", &text, &len) != JSON_FOUND)
-		return;
-	client_print(text, len);
-	if (len == 0 || text[len - 1] != '\n')
-		(void)putchar('\n');
-}
-
-static void
-print_step(struct json_object *data)
-{
-	const char *step = "", *state = "", *detail;
-	size_t len;
-
-	(void)json_get_string(data, "step", &step, &len);
-	(void)json_get_string(data, "state", &state, &len);
-	(void)printf("%-8s %s", step, state);
-	if (json_get_string(data, "detail", &detail, &len) == JSON_FOUND) {
-		(void)printf(": ");
-		client_print(detail, len);
-	}
-	(void)putchar('\n');
-}
-
-static void
-print_why(const char *kind, struct json_object *data)
-{
-	const char *text;
-	size_t len;
-
-	(void)printf("%s", kind);
-	if (json_get_string(data, "status", &text, &len) == JSON_FOUND ||
-	    json_get_string(data, "why", &text, &len) == JSON_FOUND) {
-		(void)printf(": ");
-		client_print(text, len);
-	}
-	(void)putchar('\n');
-}
-
-static void
-print_event(struct json_object *event)
-{
-	const char *at = "", *kind = "";
-	struct json_object *data = NULL;
-	size_t len;
-
-	(void)json_get_string(event, "created_at", &at, &len);
-	(void)json_get_string(event, "kind", &kind, &len);
-	(void)json_get_object(event, "data", &data);
-	/* "2026-11-23T10:11:12..." shows its time of day. */
-	(void)printf("%.8s  ", strlen(at) >= 19 ? at + 11 : at);
-	if (strcmp(kind, "step") == 0)
-		print_step(data);
-	else if (strcmp(kind, "output") == 0)
-		print_text(data);
-	else if (data != NULL && !json_member_falsy(data, "text")) {
-		(void)printf("%s: ", kind);
-		print_text(data);
-	} else
-		print_why(kind, data);
-	(void)fflush(stdout);
-}
 
 struct page {
 	int64_t last_seq;
@@ -86,7 +18,8 @@ struct page {
 };
 
 static int
-print_page(struct json_object *answer, struct page *p, struct err *e)
+print_page(struct json_object *answer, struct page *p, struct task_view *view,
+    struct err *e)
 {
 	struct json_object *events;
 	const char *status;
@@ -98,7 +31,7 @@ print_page(struct json_object *answer, struct page *p, struct err *e)
 		return err_set(e, ERR_BROKEN, "the answer has no events");
 	p->count = json_array_size(events);
 	for (size_t i = 0; i < p->count; i++)
-		print_event(json_array_object(events, i));
+		task_event_print(view, json_array_object(events, i));
 	p->completed = strcmp(status, "completed") == 0;
 	p->ended = p->completed || strcmp(status, "failed") == 0 ||
 	    strcmp(status, "cancelled") == 0;
@@ -129,9 +62,10 @@ print_error(struct client *c, int64_t id, struct err *e)
 }
 
 int
-task_follow(struct client *c, int64_t id, bool follow, struct err *e)
+task_follow(struct client *c, int64_t id, bool follow, bool raw, struct err *e)
 {
 	const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
+	struct task_view view = { .raw = raw };
 	struct page p = { 0 };
 	char path[96];
 
@@ -146,7 +80,7 @@ task_follow(struct client *c, int64_t id, bool follow, struct err *e)
 		    (long long)p.last_seq);
 		if (client_json_patient(c, &call, PATIENCE_S, &answer, e) == -1)
 			return -1;
-		rc = print_page(answer, &p, e);
+		rc = print_page(answer, &p, &view, e);
 		json_free(answer);
 		if (rc == -1)
 			return -1;
