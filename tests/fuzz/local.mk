@@ -1,11 +1,20 @@
 # libFuzzer targets, built by "make fuzzers" after configure --enable-fuzzers
 # CC=clang, and run by script/fuzz. A new one is a fuzz_NAME.c here, its name
 # in FUZZ_TARGETS, two lines below, and a seed corpus in corpus/fuzz_NAME/.
-FUZZ_TARGETS = fuzz_envelope fuzz_github fuzz_import fuzz_json fuzz_jwks fuzz_jwt fuzz_path fuzz_redact fuzz_spool fuzz_url
+FUZZ_TARGETS = fuzz_agent_output fuzz_agent_rules fuzz_envelope fuzz_github fuzz_import fuzz_json fuzz_jwks fuzz_jwt fuzz_path fuzz_redact fuzz_spool fuzz_url
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 if FUZZERS
 EXTRA_PROGRAMS += $(FUZZ_TARGETS)
+
+fuzz_agent_output_SOURCES = tests/fuzz/fuzz_agent_output.c
+fuzz_agent_output_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_SHARE='"$(abs_top_srcdir)/share"'
+fuzz_agent_output_LDFLAGS = $(FUZZ_LINK)
+fuzz_agent_output_LDADD = libagents.a libutil.a $(SYSTEM_LIBS)
+
+fuzz_agent_rules_SOURCES = tests/fuzz/fuzz_agent_rules.c
+fuzz_agent_rules_LDFLAGS = $(FUZZ_LINK)
+fuzz_agent_rules_LDADD = libagents.a libutil.a $(SYSTEM_LIBS)
 
 fuzz_envelope_SOURCES = tests/fuzz/fuzz_envelope.c
 fuzz_envelope_LDFLAGS = $(FUZZ_LINK)
