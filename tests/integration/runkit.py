@@ -166,10 +166,10 @@ class Kit:
                 process.kill()
                 process.wait()
 
-    def run(self, repo, prompt, **more):
+    def run(self, repo, prompt, wait_s=LIMIT_S, **more):
         began = time.monotonic()
         with self.started(repo, prompt, **more) as (process, spool):
-            code = process.wait(LIMIT_S)
+            code = process.wait(wait_s)
             seconds = time.monotonic() - began
         return Result(spool, code, seconds)
 

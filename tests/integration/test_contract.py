@@ -144,7 +144,7 @@ def test_body_not_an_object(user, path, body):
 
 @pytest.mark.parametrize("value", [5, 0.5, True, ["x"], {"x": 1}])
 @pytest.mark.parametrize("field", [
-    "prompt", "repo_url", "github_token", "branch", "model"])
+    "prompt", "repo_url", "github_token", "branch", "model", "agent_model"])
 def test_field_of_wrong_type(user, field, value):
     refused(user.start(**{field: value}), 400, f"{field} must be a string")
 
@@ -471,6 +471,26 @@ def test_start_task_other_model(user, model):
             'model must be either "claude" or "codex"')
 
 
+@pytest.mark.parametrize("name", [
+    "-m", "--settings", "a b", "a\nb", "a'b", 'a"b', "a$(id)", "a;b", "\u00e4",
+    "x" * 101, "/a", "[a", " a"])
+def test_start_task_bad_agent_model(user, name):
+    """It ends on a command line: a name, and nothing that means anything."""
+    answer = user.start(agent_model=name)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("agent_model must be 1 to 100")
+
+
+@pytest.mark.parametrize("name,stored", [
+    ("sonnet", "sonnet"), ("sonnet[1m]", "sonnet[1m]"), ("", None),
+    ("anthropic/claude-x.5:free@eu", "anthropic/claude-x.5:free@eu"),
+    (None, None), ("x" * 100, "x" * 100)])
+def test_start_task_agent_model(user, name, stored):
+    task = user.task(agent_model=name)
+    assert user.stack.sql("SELECT agent_model FROM tasks WHERE id = %s",
+                          task) == ((stored,),)
+
+
 def test_start_task_own_project(user):
     project = user.project()
     task = user.task(project_id=project)
@@ -556,6 +576,7 @@ def test_key_with_the_same_meaning(user):
 
 @pytest.mark.parametrize("change", [
     {"prompt": "other"}, {"branch": "dev"}, {"model": "codex"},
+    {"agent_model": "sonnet"},
     {"repo_url": "https://github.com/o/other"}])
 def test_key_of_another_request(user, change):
     key = apikit.random_text()

@@ -1,7 +1,7 @@
 """The real Claude Code and Codex, driven by the fake model server.
 
 Pinned versions are installed below build-agents/ (TASKMILL_AGENTS_BUILD says where
-else): some 650 MB. Without npm or the registry the tests are skipped. No
+else): some 820 MB. Without npm or the registry the tests are skipped. No
 agent reaches any other network: its proxy is a closed port.
 """
 
@@ -24,6 +24,7 @@ import harness  # noqa: E402
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("TASKMILL_AGENTS_BUILD", os.path.join(ROOT, "build-agents"))
 CLAUDE = "node_modules/@anthropic-ai/claude-code-linux-{}/claude"
+OPENCODE = "node_modules/opencode-linux-{}/bin/opencode"
 CODEX = "node_modules/@openai/codex-linux-{}/vendor/{}-unknown-linux-musl/bin/codex"
 OFFLINE = re.compile(r"ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|E403|E404|network",
                      re.I)
@@ -74,6 +75,9 @@ def programs():
             out.write(digest)
     machine = os.uname().machine
     found = {"claude": CLAUDE.format(MACHINES[machine]), "codex": CODEX.format(MACHINES[machine], machine)}
+    # Optional: there is not one for each kind of machine.
+    if os.path.exists(os.path.join(BUILD, OPENCODE.format(MACHINES[machine]))):
+        found["opencode"] = OPENCODE.format(MACHINES[machine])
     return {name: os.path.join(BUILD, path) for name, path in found.items()}
 
 
