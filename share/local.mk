@@ -18,3 +18,6 @@ dist_sandbox_DATA = share/sandbox/apply.sh share/sandbox/askpass \
 	share/sandbox/remote.sh share/sandbox/repatch.sh
 EXTRA_DIST += tests/agents
 dist_sandbox_DATA += share/sandbox/blobs.sh
+e2btemplatedir = $(pkgdatadir)/e2b-template
+dist_e2btemplate_DATA = share/e2b-template/e2b.Dockerfile share/e2b-template/README.md
+dist_e2btemplate_SCRIPTS = share/e2b-template/build share/e2b-template/install-agents
