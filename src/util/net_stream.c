@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/clock.h"
 #include "util/net_call.h"
 
 #define CONNECTIONS_MAX 4L
@@ -21,7 +22,8 @@ struct net_stream {
 	struct net_call call;
 	struct net_response answer;
 	CURL *curl;
-	bool added; /* to the pool's multi handle */
+	bool added;       /* to the pool's multi handle */
+	int64_t heard_ms; /* when the last byte came */
 	enum net_stream_state state;
 	struct err why;
 };
@@ -60,6 +62,7 @@ take_piece(char *bytes, size_t one, size_t len, void *ctx)
 	long status = 0;
 
 	len *= one;
+	s->heard_ms = clock_mono_ms();
 	(void)curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 200 && s->asked.take != NULL)
 		return s->asked.take(s->asked.ctx, bytes, len, &s->why) == -1
@@ -83,8 +86,6 @@ set_stream(struct net_stream *s)
 	if (s->asked.silence_s > 0) {
 		SET(CURLOPT_FRESH_CONNECT, 1L);
 		SET(CURLOPT_FORBID_REUSE, 1L);
-		SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
-		SET(CURLOPT_LOW_SPEED_TIME, (long)s->asked.silence_s);
 		SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	}
 #undef SET
@@ -104,6 +105,7 @@ begin(struct net_stream *s, struct err *e)
 	if (curl_multi_add_handle(s->pool->multi, s->curl) != CURLM_OK)
 		return err_set(e, ERR_RETRY, "libcurl: no stream");
 	s->added = true;
+	s->heard_ms = clock_mono_ms();
 	s->next = s->pool->first;
 	s->pool->first = s;
 	return 0;
@@ -184,6 +186,30 @@ any_ended(const struct net_pool *p)
 	return false;
 }
 
+/* When a stream has been silent for too long; INT64_MAX: never. */
+static int64_t
+silent_at(const struct net_stream *s)
+{
+	if (s->state != NET_STREAM_OPEN || s->asked.silence_s <= 0)
+		return INT64_MAX;
+	return s->heard_ms + (int64_t)s->asked.silence_s * 1000;
+}
+
+/* libcurl's own limit would wake us every second, silence or not. */
+static void
+end_silent(struct net_pool *p)
+{
+	int64_t now = clock_mono_ms();
+
+	for (struct net_stream *s = p->first; s != NULL; s = s->next) {
+		if (now < silent_at(s))
+			continue;
+		(void)curl_multi_remove_handle(p->multi, s->curl);
+		s->added = false;
+		finish(s, CURLE_OPERATION_TIMEDOUT);
+	}
+}
+
 static int
 perform(struct net_pool *p, struct err *e)
 {
@@ -194,7 +220,22 @@ perform(struct net_pool *p, struct err *e)
 		return err_set(e, ERR_RETRY, "libcurl: %s",
 		    curl_multi_strerror(rc));
 	reap(p);
+	end_silent(p);
 	return 0;
+}
+
+/* How long to wait: limit_ms, or less for a stream that may fall silent. */
+static int
+wait_ms(const struct net_pool *p, int limit_ms)
+{
+	int64_t now = clock_mono_ms(), most = WAIT_MAX_MS;
+
+	if (limit_ms < most)
+		most = limit_ms;
+	for (const struct net_stream *s = p->first; s != NULL; s = s->next)
+		if (silent_at(s) - now < most)
+			most = silent_at(s) - now;
+	return most < 0 ? 0 : (int)most;
 }
 
 int
@@ -208,8 +249,8 @@ net_pool_wait(struct net_pool *p, int limit_ms, int wake_fd, struct err *e)
 		return -1;
 	if (any_ended(p) || limit_ms <= 0)
 		return 0;
-	rc = curl_multi_poll(p->multi, &wake, count,
-	    limit_ms < WAIT_MAX_MS ? limit_ms : WAIT_MAX_MS, NULL);
+	rc =
+	    curl_multi_poll(p->multi, &wake, count, wait_ms(p, limit_ms), NULL);
 	if (rc != CURLM_OK)
 		return err_set(e, ERR_RETRY, "libcurl: %s",
 		    curl_multi_strerror(rc));
