@@ -30,6 +30,15 @@
 int net_init(struct err *e) MUST_CHECK;
 void net_end(void);
 
+/*
+ * Does once what a first request over TLS would do in each process that is
+ * forked from this one, so that they share its memory: loads the libraries'
+ * tables, and the certificates of ca_file (NULL: the system's), again only when
+ * they have changed. No connection is made. 1: something was loaded; 0: all was
+ * there. ERR_BROKEN: the file cannot be read; requests will say so too.
+ */
+int net_warm(const char *ca_file, struct err *e) MUST_CHECK;
+
 struct net;
 
 int net_new(struct net **n, struct err *e) MUST_CHECK;
@@ -57,8 +66,10 @@ struct net_request {
 
 	int timeout_ms; /* for all of it; 0: NET_TIMEOUT_MS */
 
-	const char *ca_file; /* NULL: the system's */
-	const char *proxy;   /* NULL: none, whatever the environment says */
+	/* NULL: the system's. Always the same for one struct net: a connection
+	 * that is there is used again without another look. */
+	const char *ca_file;
+	const char *proxy; /* NULL: none, whatever the environment says */
 
 	/* http to others than this machine's loopback addresses. */
 	bool allow_http;

@@ -14,6 +14,7 @@
 #include "exec/runner.h"
 #include "spool/spawn.h"
 #include "util/encode.h"
+#include "util/heap.h"
 #include "util/log.h"
 #include "util/net.h"
 #include "util/proc.h"
@@ -53,6 +54,25 @@ set_standard(int spool_fd)
 	    dup2(file, STDOUT_FILENO) == -1 || dup2(file, STDERR_FILENO) == -1)
 		return -1;
 	return 0;
+}
+
+/*
+ * Certificates and libraries are loaded here, once for all runners; the files
+ * may have changed since the last one. Whoever needs them says what is wrong.
+ */
+static void
+warm_up(const char *ca_file)
+{
+	struct err e = { 0 };
+
+	switch (net_warm(ca_file[0] == '\0' ? NULL : ca_file, &e)) {
+	case -1:
+		log_err(LOG_WARN, &e, "spawner");
+		break;
+	case 1:
+		heap_fill();
+		break;
+	}
 }
 
 /* Puts the three where they belong and closes all else. */
@@ -132,17 +152,41 @@ leave_reaping_to_kernel(void)
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 }
 
+static int
+serve(const char *ca_file, struct err *e)
+{
+	struct spawn_request rq;
+	int rc;
+
+	if (ca_file != NULL)
+		warm_up(ca_file);
+	while ((rc = spawn_receive(SOCK_FD, &rq, e)) != 0) {
+		if (rc == -1 && e->kind == ERR_BROKEN) {
+			log_err(LOG_WARN, e, "spawner");
+			continue;
+		}
+		if (rc == -1)
+			break;
+		if (ca_file != NULL)
+			warm_up(ca_file);
+		rc = serve_one(&rq, e);
+		close_request(&rq);
+		if (rc == -1)
+			break;
+	}
+	return rc;
+}
+
 int
 cmd_spawner(int argc, char **argv)
 {
-	struct spawn_request rq;
+	bool tls = argc == 3 && strcmp(argv[1], "--tls") == 0;
 	struct err e = { 0 };
-	int rc;
 
-	(void)argv;
-	if (argc != 1) {
-		(void)fputs("usage: taskmill spawner (the reaper starts it, "
-			    "with its socket as descriptor 3)\n",
+	if (argc != 1 && !tls) {
+		(void)fputs("usage: taskmill spawner [--tls CA_FILE] (the "
+			    "reaper starts it, with its socket as descriptor "
+			    "3)\n",
 		    stderr);
 		return EX_USAGE;
 	}
@@ -153,19 +197,7 @@ cmd_spawner(int argc, char **argv)
 		log_err(LOG_ERROR, &e, "spawner");
 		return EX_SOFTWARE;
 	}
-	while ((rc = spawn_receive(SOCK_FD, &rq, &e)) != 0) {
-		if (rc == -1 && e.kind == ERR_BROKEN) {
-			log_err(LOG_WARN, &e, "spawner");
-			continue;
-		}
-		if (rc == -1)
-			break;
-		rc = serve_one(&rq, &e);
-		close_request(&rq);
-		if (rc == -1)
-			break;
-	}
-	if (rc == -1) {
+	if (serve(tls ? argv[2] : NULL, &e) == -1) {
 		log_err(LOG_ERROR, &e, "spawner");
 		return EX_TEMPFAIL;
 	}

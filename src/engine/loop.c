@@ -349,6 +349,8 @@ allow_descriptors(void)
 static int
 open_all(struct engine *g, const struct engine_options *o, struct err *e)
 {
+	bool in_cloud = strcmp(config_mode(o->config), "e2b") == 0;
+
 	memset(g, 0, sizeof(*g));
 	g->config = o->config;
 	g->once = o->once;
@@ -364,8 +366,9 @@ open_all(struct engine *g, const struct engine_options *o, struct err *e)
 	room_init(&g->room);
 	if (open_folders(g, e) == -1 ||
 	    identity_open(&g->id, o->config->state_dir, e) == -1 ||
-	    spawner_init(&g->spawner, e) == -1 || open_sockets(g, e) == -1 ||
-	    open_db(g, e) == -1)
+	    spawner_init(&g->spawner, in_cloud ? o->config->e2b_ca_file : NULL,
+		e) == -1 ||
+	    open_sockets(g, e) == -1 || open_db(g, e) == -1)
 		return -1;
 	return adopt_spools(g, e);
 }

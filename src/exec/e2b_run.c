@@ -9,6 +9,7 @@
 #include "exec/e2b_process.h"
 #include "util/clock.h"
 #include "util/fault.h"
+#include "util/heap.h"
 #include "util/log.h"
 
 #define ARGS_MAX 96
@@ -200,6 +201,15 @@ is_final(const char *code)
 	return false;
 }
 
+/* It runs, and from now on we mostly wait. */
+static void
+begins(struct running *r)
+{
+	r->begun = true;
+	if (!r->cmd->trusted)
+		heap_trim();
+}
+
 /* Lets the stream move. 1: it is over, 0: go on. */
 static int
 listen_on(struct running *r, struct err *e)
@@ -210,7 +220,8 @@ listen_on(struct running *r, struct err *e)
 	if (net_pool_wait(r->b->pool, (int)wait_limit(r),
 		r->b->closing ? -1 : r->b->host->wake_fd, e) == -1)
 		return -1;
-	r->begun = r->begun || r->p.pid > 0;
+	if (!r->begun && r->p.pid > 0)
+		begins(r);
 	state = net_stream_state(r->p.stream, &why);
 	if (state == NET_STREAM_OPEN && !r->p.over) {
 		if (r->p.news &&

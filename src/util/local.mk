@@ -19,12 +19,15 @@ libutil_a_SOURCES = \
 	src/util/json_read.c \
 	src/util/json_write.c \
 	src/util/redact.c \
+	src/util/heap.c \
 	src/util/net.c \
 	src/util/net_address.c \
 	src/util/net_address.h \
 	src/util/net_call.c \
 	src/util/net_call.h \
 	src/util/net_stream.c \
+	src/util/net_trust.c \
+	src/util/net_trust.h \
 	src/util/notify.c \
 	src/util/fault.c \
 	src/util/proc.c \

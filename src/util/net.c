@@ -1,6 +1,7 @@
 #include "util/net.h"
 
 #include <curl/curl.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 
 #include "util/net_call.h"
@@ -24,6 +25,37 @@ void
 net_end(void)
 {
 	curl_global_cleanup();
+}
+
+/* A blank handle and a blank context: what they need is looked up once. */
+static int
+warm_libraries(struct err *e)
+{
+	SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
+	CURL *curl = curl_easy_init();
+	int rc = 0;
+
+	if (tls == NULL || curl == NULL)
+		rc = err_set(e, ERR_RETRY, "out of memory");
+	SSL_CTX_free(tls);
+	curl_easy_cleanup(curl);
+	return rc;
+}
+
+int
+net_warm(const char *ca_file, struct err *e)
+{
+	static bool warm;
+	X509_STORE *store;
+	bool read = false;
+
+	if (!warm && warm_libraries(e) == -1)
+		return -1;
+	warm = true;
+	if (net_trust(ca_file, &store, &read, e) == -1)
+		return -1;
+	X509_STORE_free(store);
+	return read ? 1 : 0;
 }
 
 int

@@ -154,6 +154,8 @@ set_fences(CURL *curl, struct net_call *c)
 	SET(CURLOPT_WRITEFUNCTION, take_body);
 	SET(CURLOPT_WRITEDATA, c);
 	SET(CURLOPT_USERAGENT, "taskmill");
+	if (c->trust != NULL)
+		return rc != CURLE_OK ? rc : net_trust_use(curl, c->trust);
 	if (rq->ca_file != NULL)
 		SET(CURLOPT_CAINFO, rq->ca_file);
 	return rc;
@@ -269,6 +271,7 @@ net_call_open(struct net_call *c, CURL *curl, const struct net_request *rq,
     struct net_response *rs, struct err *e)
 {
 	CURLcode rc;
+	bool read;
 
 	*c = (struct net_call){ .rq = rq, .rs = rs, .curl = curl };
 	memset(rs, 0, sizeof(*rs));
@@ -281,7 +284,8 @@ net_call_open(struct net_call *c, CURL *curl, const struct net_request *rq,
 	if ((c->url = curl_url()) == NULL)
 		return err_set(e, ERR_RETRY, "out of memory");
 	if (read_url(c, c->url, e) == -1 ||
-	    (c->headers = make_headers(rq, e)) == NULL)
+	    (c->headers = make_headers(rq, e)) == NULL ||
+	    (!c->http && net_trust(rq->ca_file, &c->trust, &read, e) == -1))
 		return -1;
 	if ((rc = set_fences(curl, c)) != CURLE_OK ||
 	    (rc = set_request(curl, rq, c->url, c->headers)) != CURLE_OK)
@@ -312,5 +316,6 @@ net_call_close(struct net_call *c)
 		curl_easy_reset(c->curl); /* it pointed here */
 	curl_slist_free_all(c->headers);
 	curl_url_cleanup(c->url);
+	X509_STORE_free(c->trust);
 	*c = (struct net_call){ 0 };
 }

@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 
 #include "util/net.h"
+#include "util/net_trust.h"
 
 /*
  * net_call: one request, translated for libcurl, and its answer translated
@@ -20,6 +21,7 @@ struct net_call {
 	CURL *curl; /* borrowed */
 	CURLU *url;
 	struct curl_slist *headers;
+	X509_STORE *trust;       /* NULL: libcurl's own care */
 	char host[NET_HOST_MAX]; /* for texts */
 	bool http;
 	bool too_large;

@@ -1,7 +1,7 @@
 check_PROGRAMS += test_agent_output test_agents test_changes test_e2b_stream test_e2b_trouble test_sandbox test_sandbox_bounds
 TESTS += test_agent_output test_agents test_changes test_e2b_stream test_e2b_trouble test_sandbox test_sandbox_bounds
 exec_test_libs = libexec.a libagents.a libspool.a librepo.a libutil.a \
-	$(JSONC_LIBS) $(SODIUM_LIBS) $(SECCOMP_LIBS) $(CURL_LIBS) $(CMOCKA_LIBS)
+	$(JSONC_LIBS) $(SODIUM_LIBS) $(SECCOMP_LIBS) $(CURL_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += test_patch test_words
 TESTS += test_patch test_words
 test_patch_SOURCES = tests/unit/exec/test_patch.c

@@ -3,7 +3,8 @@ UTIL_SCRATCH = tests/unit/util/scratch.c tests/unit/util/scratch.h
 UTIL_TESTS = test_buf test_log test_clock test_encode test_utf8 \
 	test_json_scan test_json test_file test_dir test_redact \
 	test_proc test_proc_tree test_notify test_fault test_net \
-	test_net_stream test_csv test_json_items test_time_read
+	test_net_stream test_csv test_json_items test_time_read \
+	test_heap
 
 check_PROGRAMS += $(UTIL_TESTS)
 TESTS += $(UTIL_TESTS)
@@ -46,3 +47,5 @@ test_time_read_SOURCES = tests/unit/util/test_time_read.c
 test_time_read_LDADD = $(UTIL_TEST_LDADD)
 test_net_stream_SOURCES = tests/unit/util/test_net_stream.c
 test_net_stream_LDADD = $(UTIL_TEST_LDADD)
+test_heap_SOURCES = tests/unit/util/test_heap.c
+test_heap_LDADD = $(UTIL_TEST_LDADD)

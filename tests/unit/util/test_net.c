@@ -465,6 +465,92 @@ addresses_are_public_or_not(void **state)
 	}
 }
 
+/* A certificate of nobody's, in PEM. */
+static const char a_certificate[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBejCCAR+gAwIBAgIUZ26IJCpaHNXbb1ukdszE3LBzlQ0wCgYIKoZIzj0EAwIw\n"
+    "ETEPMA0GA1UEAwwGbm9ib2R5MCAXDTI2MTEyODIxNTEzNFoYDzIxMjYxMTA0MjE1\n"
+    "MTM0WjARMQ8wDQYDVQQDDAZub2JvZHkwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC\n"
+    "AAS0A5NZK1b6Rz9tb1iDkjxpUKWKhppAJpNfGG5o2Hpmq2CDBpbGnDKc3G+WewPS\n"
+    "drGXSa5McAfdjasVFIFkijdJo1MwUTAdBgNVHQ4EFgQUK1ImQwnwbB0f7nDTzL5/\n"
+    "yPC2sj0wHwYDVR0jBBgwFoAUK1ImQwnwbB0f7nDTzL5/yPC2sj0wDwYDVR0TAQH/\n"
+    "BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEA4EUTqj4mxTS77fSXNu1/yRsHJqph\n"
+    "iv7vnZ0n02PGMc4CIQCpo7lFcwW6BsGQbDOKBskfcMGuUr5NFXghjtqArWzrLg==\n"
+    "-----END CERTIFICATE-----\n";
+
+static void
+write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(fputs(text, f) >= 0, 1);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void
+certificates_are_read_again_when_they_change(void **state)
+{
+	char path[] = "/tmp/taskmill-test-ca.XXXXXX";
+	struct err e = { 0 };
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	(void)close(fd);
+	write_file(path, a_certificate);
+	assert_int_equal(net_warm(path, &e), 1);
+	assert_int_equal(net_warm(path, &e), 0);
+	/* Its own length tells: the clock of the disk may be coarse. */
+	write_file(path, "no certificate");
+	assert_int_equal(net_warm(path, &e), -1);
+	assert_int_equal(e.kind, ERR_BROKEN);
+	write_file(path, a_certificate);
+	assert_int_equal(net_warm(path, &e), 1);
+	(void)unlink(path);
+	assert_int_equal(net_warm(path, &e), -1);
+	assert_int_equal(e.kind, ERR_BROKEN);
+}
+
+/* More files than are kept: each is what it is, whoever had to go for it. */
+static void
+many_files_of_certificates(void **state)
+{
+	char paths[6][40];
+	struct err e = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		(void)snprintf(paths[i], sizeof(paths[i]),
+		    "/tmp/taskmill-ca-%ld-%d", (long)getpid(), i);
+		write_file(paths[i], a_certificate);
+		assert_int_equal(net_warm(paths[i], &e), 1);
+	}
+	assert_int_equal(net_warm(paths[5], &e), 0);
+	assert_int_equal(net_warm(paths[0], &e), 1);
+	for (int i = 0; i < 6; i++)
+		(void)unlink(paths[i]);
+}
+
+static void
+unreadable_certificates_end_a_request(void **state)
+{
+	const struct net_request rq = { .method = "GET",
+		.url = "https://127.0.0.1:1/",
+		.max_body = 10,
+		.ca_file = "/nonexistent/ca.pem" };
+	struct net_response rs;
+	struct err e = { 0 };
+	struct net *n = new_net();
+
+	(void)state;
+	assert_int_equal(net_fetch(n, &rq, &rs, &e), -1);
+	assert_int_equal(e.kind, ERR_BROKEN);
+	assert_non_null(strstr(e.text, "/nonexistent/ca.pem"));
+	net_response_clear(&rs);
+	net_free(n);
+}
+
 static int
 start(void **state)
 {
@@ -494,6 +580,9 @@ main(void)
 		cmocka_unit_test(a_peer_that_is_not_there_is_worth_a_retry),
 		cmocka_unit_test(plain_text_is_not_taken_for_tls),
 		cmocka_unit_test(addresses_are_public_or_not),
+		cmocka_unit_test(certificates_are_read_again_when_they_change),
+		cmocka_unit_test(many_files_of_certificates),
+		cmocka_unit_test(unreadable_certificates_end_a_request),
 	};
 
 	return cmocka_run_group_tests(tests, start, end);
