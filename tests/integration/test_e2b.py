@@ -362,6 +362,22 @@ def test_repository_errors_are_the_same(shop):
     assert (r.outcome, r.failure) == ("failed", "repo_access")
 
 
+def test_readme_covers_every_error():
+    """Each text that a user may see is quoted among the troubles."""
+    source = (e2bkit.ROOT / "src/exec/e2b_trouble.c").read_text()
+    table = source[source.index("troubles[] = {"):source.index("_Static_")]
+    texts = ["".join(re.findall(r'"((?:[^"\\]|\\.)*)"', row)) for row in
+             re.findall(r"\[E2B_\w+\] = \{[^,]*,[^,]*,[^,]*,(.*?)\},\n",
+                        table, re.DOTALL)]
+    readme = (e2bkit.ROOT / "README.md").read_text()
+    trouble = readme[readme.index("## When something is wrong"):]
+    quoted = [q.strip("…") for q in re.findall(r'"([^"\n]{8,})"', trouble)]
+    unsaid = {"E2B answered well", "The sandbox has no such thing", "stopped"}
+    assert len(texts) == source.count("\t[E2B_")
+    for text in texts:
+        assert text in unsaid or any(q in text for q in quoted), text
+
+
 # --- creating exactly one ------------------------------------------------
 
 @pytest.mark.parametrize("rule", [

@@ -188,8 +188,10 @@ def test_cancel_within_two_seconds(shop, script):
     assert shop.no_sandbox_left()
 
 
-def test_cancel_while_waiting_for_quota(shop):
-    shop.e2b.admin("POST", "/settings", {"max_sandboxes": 0})
+def test_cancel_while_waiting_for_room(shop):
+    shop.e2b.fault(match={"path": "^/v2/sandboxes$"}, times=0, answer={
+        "status": 503, "message": "Failed to place sandbox",
+        "error_code": "sandbox_capacity_unavailable"})
     with shop.started("plain", "true", token=TOKEN) as (process, spool):
         events = spool / "events.ndjson"
         wait_for(lambda: events.exists() and b"note" in events.read_bytes())
