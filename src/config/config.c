@@ -218,6 +218,30 @@ check_places(const struct config *c, struct err *e)
 	return 0;
 }
 
+/* Sandboxes see these folders: each is one by its full name, and not all. */
+static int
+check_agent_path(const struct config *c, struct err *e)
+{
+	const char *at = c->simulation_agent_path;
+
+	while (*at != '\0') {
+		size_t n = strcspn(at, ":");
+
+		if (at[0] != '/' || strspn(at, "/") >= n)
+			return err_set(e, ERR_INVALID,
+			    "SIMULATION_AGENT_PATH has \"%.*s\", which is not "
+			    "the full name of a folder with programs",
+			    (int)(n < 100 ? n : 100), at);
+		if (strncmp(c->state_dir, at, n) == 0 &&
+		    (c->state_dir[n] == '/' || c->state_dir[n] == '\0'))
+			return err_set(e, ERR_INVALID,
+			    "SIMULATION_AGENT_PATH would show STATE_DIR to "
+			    "agents");
+		at += n + (at[n] == ':');
+	}
+	return 0;
+}
+
 /* https; or http that does not leave this machine; or not set. */
 static bool
 is_safe_url(const char *url)
@@ -311,7 +335,7 @@ config_load(struct config *c, const char *path, struct err *e)
 	    below_state(c, &c->api_socket, "api.sock", e) == -1 ||
 	    below_state(c, &c->outbound_socket, "outbound.sock", e) == -1 ||
 	    check_together(c, e) == -1 || check_places(c, e) == -1 ||
-	    config_check_accounts(c, e) == -1)
+	    check_agent_path(c, e) == -1 || config_check_accounts(c, e) == -1)
 		goto out;
 	rc = 0;
 out:

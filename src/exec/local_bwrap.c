@@ -74,7 +74,7 @@ bind_etc(const struct local *lo, bool network, struct launch *l)
 		bind_file(l, "--ro-bind-try", online[i], online[i]);
 }
 
-/* Each folder at its own place. */
+/* Each folder at its own place. Of one that is gone the agent's end tells. */
 static void
 bind_programs(const struct local *lo, struct launch *l)
 {
@@ -85,7 +85,7 @@ bind_programs(const struct local *lo, struct launch *l)
 		const char *folder = launch_text(l, "%.*s", n, at);
 
 		if (n > 0)
-			bind_file(l, "--ro-bind", folder, folder);
+			bind_file(l, "--ro-bind-try", folder, folder);
 		at += n + (at[n] == ':');
 	}
 }

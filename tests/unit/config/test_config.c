@@ -106,6 +106,10 @@ what_is_wrong_is_named(void **state)
 		{ SECRET_LINE "DB_SOCKET=/usr/../usr/x.sock\n", "DB_SOCKET" },
 		{ SECRET_LINE "LOG_FILE=/bin/log\n", "LOG_FILE, /bin/log, is below /bin" },
 		{ SECRET_LINE "DB_HOST=db.example.com\n", "DB_CA_FILE is not set" },
+		{ SECRET_LINE "SIMULATION_AGENT_PATH=bin\n", "has \"bin\"" },
+		{ SECRET_LINE "SIMULATION_AGENT_PATH=/opt/a:/\n", "has \"/\"" },
+		{ SECRET_LINE "SIMULATION_AGENT_PATH=/opt/a::/b\n", "has \"\"" },
+		{ SECRET_LINE "STATE_DIR=/srv/t\nSIMULATION_AGENT_PATH=/srv\n", "STATE_DIR" },
 		{ SECRET_LINE "E2B_API_URL=http://example.com\n", "must begin with https" },
 		{ SECRET_LINE "E2B_SANDBOX_URL=http://localhost.example.com\n", "must begin with https" },
 	};
