@@ -399,12 +399,40 @@ test_row30_hostile_output(void **state)
 #define TEST(t) \
 	cmocka_unit_test_setup_teardown(t, folder_setup, folder_teardown)
 
+/* An agent's own event becomes the data, but for what is secret. */
+static void
+test_agent_events(void **state)
+{
+	static const char given[] =
+	    "{\"type\":\"text\",\"text\":\"a \\\" " SECRET
+	    "\",\"cut\":true,\"n\":7}";
+	struct folder *f = *state;
+	struct redact *redact = new_redact();
+	struct spool_writer *w = open_writer(f, redact, 1000);
+	struct spool_reader *r = open_reader(f, 0);
+	struct spool_event ev;
+	struct err e = { 0 };
+
+	assert_int_equal(spool_agent(w, given, sizeof(given) - 1, &e), 0);
+	assert_int_equal(spool_reader_next(r, &ev, &e), 1);
+	assert_string_equal(ev.kind, "agent");
+	assert_memory_equal(ev.data,
+	    "{\"type\":\"text\",\"text\":\"a \\\" [redacted]\","
+	    "\"cut\":true,\"n\":7}",
+	    ev.data_len);
+	assert_int_equal(spool_reader_next(r, &ev, &e), 0);
+	spool_writer_close(w);
+	spool_reader_close(r);
+	redact_free(redact);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_names),
 		TEST(test_events_come_back),
+		TEST(test_agent_events),
 		TEST(test_row31_cut_at_every_offset),
 		TEST(test_hostile_lines),
 		TEST(test_long_line),

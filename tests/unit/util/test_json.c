@@ -242,6 +242,41 @@ what_was_read_is_written_again(void **state)
 	buf_clear(&b);
 }
 
+static void
+places_are_found_by_their_path(void **state)
+{
+	struct json_object *o = read_text(
+	    "{\"a\":{\"b\":[10,{\"c\":\"x\"},null,2.5,true]},\"\":1}");
+	const char *s;
+	size_t len;
+	double n;
+	bool b;
+
+	(void)state;
+	assert_ptr_equal(json_at(o, ""), o);
+	assert_true(json_as_string(json_at(o, "a.b.1.c"), &s, &len));
+	assert_string_equal(s, "x");
+	assert_true(json_as_number(json_at(o, "a.b.0"), &n) && n == 10);
+	assert_true(json_as_number(json_at(o, "a.b.3"), &n) && n == 2.5);
+	assert_true(json_as_bool(json_at(o, "a.b.4"), &b) && b);
+	assert_false(json_as_number(json_at(o, "a.b.1.c"), &n));
+	assert_false(json_as_string(json_at(o, "a.b.0"), &s, &len));
+	assert_false(json_as_bool(NULL, &b));
+	assert_null(json_at(o, "a.b.2"));
+	assert_null(json_at(o, "a.b.5"));
+	assert_null(json_at(o, "a.b.-1"));
+	assert_null(json_at(o, "a.b.1x"));
+	assert_null(json_at(o, "a.b.c"));
+	assert_null(json_at(o, "a..b"));
+	assert_null(json_at(o, "a.b.0.d"));
+	assert_null(json_at(o, "a.b.99999999999999999999"));
+	assert_true(json_is_array(json_at(o, "a.b")));
+	assert_true(json_equal(json_at(o, "a.b"), json_at(o, "a.b")));
+	assert_false(json_equal(json_at(o, "a.b.0"), json_at(o, "a.b.3")));
+	assert_true(json_equal(NULL, NULL));
+	json_free(o);
+}
+
 int
 main(void)
 {
@@ -249,6 +284,7 @@ main(void)
 		cmocka_unit_test(every_document_is_built),
 		cmocka_unit_test(access_never_converts),
 		cmocka_unit_test(members_and_items_are_found_by_number),
+		cmocka_unit_test(places_are_found_by_their_path),
 		cmocka_unit_test(falsy_is_what_python_calls_so),
 		cmocka_unit_test(writing_puts_the_commas),
 		cmocka_unit_test(every_character_survives_writing),
