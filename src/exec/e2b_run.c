@@ -138,12 +138,16 @@ read_rest(struct running *r, const uint64_t sizes[2], struct err *e)
 	return 0;
 }
 
-/* When it has to end: the limit, or what the command's own clocks say. */
+/*
+ * When it has to end: the limit, or what the command's own clocks say. They ask
+ * how long it has been silent, which nobody knows while nothing gets through.
+ */
 static int64_t
 ends_ms(const struct running *r)
 {
-	int64_t own = r->cmd->until_ms == NULL ? INT64_MAX
-					       : r->cmd->until_ms(r->cmd->ctx);
+	int64_t own = r->cmd->until_ms == NULL || r->failures > 0
+	    ? INT64_MAX
+	    : r->cmd->until_ms(r->cmd->ctx);
 
 	return !r->end->stopped && own < r->until_ms ? own : r->until_ms;
 }
@@ -281,8 +285,12 @@ recover(struct running *r, struct err *e)
 		return -1;
 	/* Not again at once; and not as if nothing had happened. */
 	(void)e2b_pause(r->b, e2b_backoff_ms(r->failures));
-	r->failures = r->p.stream != NULL ? 0 : r->failures + 1;
-	return 0;
+	if (r->p.stream == NULL) {
+		r->failures++;
+		return 0;
+	}
+	r->failures = 0;
+	return read_news(r, e); /* before its silence is judged */
 }
 
 /* Its time is over, or somebody wants its end. */

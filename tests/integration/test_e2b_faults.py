@@ -142,6 +142,25 @@ def test_sandbox_dies_before_the_agent(shop):
     assert (r.code, r.result) == (75, {})
 
 
+def test_silence_of_the_service_is_not_the_agents(shop):
+    """It prints all the time; nothing of it comes through for a while."""
+    shop.e2b.fault(match=START, times=1,
+                   cut={"event": "data", "count": 6, "where": "after"})
+    with shop.started("plain", "i=0; while [ $i -lt 20 ]; do i=$((i+1)); "
+                      "echo line $i; sleep 0.4; done; echo x >>keep",
+                      token=TOKEN, agent_idle_s=2, e2b_silence_s=60) as (
+                          process, spool):
+        events = spool / "events.ndjson"
+        wait_for(lambda: events.exists() and b"line 2" in events.read_bytes())
+        shop.e2b.fault(match={"path": "(^/files|List$|Connect$)"}, times=0,
+                       answer={"status": 500, "message": "oops"})
+        time.sleep(5)
+        shop.e2b.admin("DELETE", "/faults")
+        assert process.wait(60) == 0
+    r = is_well(runkit.Result(spool, 0, 0))
+    assert r.output.count("line ") == 20
+
+
 # --- time and cancellation ----------------------------------------------
 
 def test_time_limit_ends_the_whole_tree(shop):
