@@ -1,9 +1,14 @@
 """What the tests of the API share: a stack of their own, users, a client.
 
 The stack is real: nginx with TLS in front, `taskmill serve`, a MariaDB of its
-own. It has no reaper, so a task stays what a test makes of it. Every answer that the client sees is held against
-share/openapi.json.
+own. It has no reaper, so a task stays what a test makes of it.
+
+Every answer of a stack that a test sees is held against share/openapi.json:
+those to requests, whoever makes them, to bytes that are sent as they are, and
+(nodekit) to Node's fetch.
 """
+import http.client
+import io
 import json
 import os
 import pathlib
@@ -17,16 +22,13 @@ import ssl
 import subprocess
 import tempfile
 import time
+import urllib.parse
 import uuid
 
+import jsonschema
 import jwt
 import pymysql
 import requests
-
-try:
-    import jsonschema
-except ImportError:  # Debian's python3-jsonschema; without it nothing is compared
-    jsonschema = None
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("TASKMILL_BIN", str(ROOT / "build-faults" / "taskmill"))
@@ -67,6 +69,11 @@ def wait_for(condition, seconds, what):
 
 # -------------------------------------------------------------------- schema
 
+# Said of what is hardly a request, before anybody looks where it is for; the
+# description has them in its introduction.
+EARLY = (400, 414, 431)
+
+
 class Description:
     """share/openapi.json, as far as answers go."""
 
@@ -95,23 +102,32 @@ class Description:
         return node
 
     def validate(self, schema, value):
-        if jsonschema is None:
-            return
         validator = jsonschema.Draft202012Validator(
             schema, resolver=jsonschema.RefResolver("", self.doc))
         found = [f"{list(e.absolute_path)}: {e.message}"
                  for e in validator.iter_errors(value)]
         assert not found, found
 
+    def check_refused(self, answer, method, operation):
+        """What is nowhere is an error all the same."""
+        if method == "OPTIONS" and answer.status_code == 204:
+            return
+        expected = 405 if operation == "method" else 404
+        assert answer.status_code in (expected, *EARLY), answer.text
+        if method != "HEAD":
+            self.check_error(answer)
+
+    def check_error(self, answer):
+        assert answer.headers["Content-Type"] == "application/json"
+        self.validate(self.resolve({"$ref": "#/components/schemas/Error"}),
+                      answer.json())
+
     def check(self, answer, method, path):
         """Asserts that an answer is one that is described."""
+        assert answer.headers.get("X-Request-Id"), answer.headers
         operation = self.find("GET" if method == "HEAD" else method, path)
         if not isinstance(operation, dict):
-            expected = 405 if operation == "method" else 404
-            if method != "OPTIONS":
-                assert answer.status_code == expected, answer.text
-                self.validate(self.resolve(
-                    {"$ref": "#/components/schemas/Error"}), answer.json())
+            self.check_refused(answer, method, operation)
             return
         described = operation["responses"].get(str(answer.status_code))
         assert described, f"{method} {path}: {answer.status_code} is not described"
@@ -126,6 +142,51 @@ class Description:
             assert answer.headers["Content-Type"] == "application/json"
             if method != "HEAD":
                 self.validate(content[kind]["schema"], answer.json())
+
+
+class Answer:
+    """One that requests did not read, with those members that are checked."""
+
+    def __init__(self, status, headers, content):
+        self.status_code, self.content = status, content
+        self.headers = requests.structures.CaseInsensitiveDict(headers)
+
+    @property
+    def text(self):
+        return self.content.decode(errors="replace")
+
+    def json(self):
+        return json.loads(self.content)
+
+    @classmethod
+    def read(cls, data, method):
+        """From the bytes of one answer; None if there is none."""
+        class Bytes:
+            def makefile(self, _):
+                return io.BytesIO(data)
+        read = http.client.HTTPResponse(Bytes(), method=method)
+        try:
+            read.begin()
+            return cls(read.status, read.getheaders(), read.read())
+        except http.client.HTTPException:
+            return None
+
+
+# Where stacks answer, and what of them is described.
+DESCRIBED = {}
+SEND = requests.Session.send
+
+
+def send_and_check(session, request, **more):
+    answer = SEND(session, request, **more)
+    for url, description in DESCRIBED.items():
+        if request.url.startswith(url + "/") and not more.get("stream"):
+            path = request.url[len(url):].split("?")[0]
+            description.check(answer, request.method, path)
+    return answer
+
+
+requests.Session.send = send_and_check
 
 
 # --------------------------------------------------------------------- stack
@@ -249,8 +310,10 @@ class Stack:
             except requests.ConnectionError:
                 return False
         wait_for(answers, START_S, "nginx and the pool")
+        DESCRIBED[self.url] = self.seen
 
     def stop(self):
+        DESCRIBED.pop(self.url, None)
         pid_file = self.folder / "nginx" / "nginx.pid"
         if pid_file.exists():
             os.kill(int(pid_file.read_text()), signal.SIGTERM)
@@ -294,8 +357,8 @@ class Stack:
                           user.id, input=password + "\n")
         return user
 
-    def call(self, method, path, token=None, headers=None, described=True,
-             timeout=30, **more):
+    def call(self, method, path, token=None, headers=None, timeout=30,
+             **more):
         """One request; its answer must be one that is described."""
         headers = dict(headers or {})
         if token is not None:
@@ -304,8 +367,6 @@ class Stack:
                                   verify=str(self.ca), timeout=timeout,
                                   **more)
         assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])
-        if described:
-            self.seen.check(answer, method, path.split("?")[0])
         return answer
 
     def get(self, path, token=None, **more):
@@ -325,8 +386,16 @@ class Stack:
             got = b""
             while chunk := tls.recv(65536):
                 got += chunk
-        status = re.match(rb"HTTP/1\.1 (\d{3}) ", got)
-        return (int(status.group(1)) if status else None), got
+        line = request.split(b"\r\n")[0].decode("latin-1").split(" ")
+        answer = Answer.read(got, line[0])
+        if answer is None:
+            return None, got
+        if answer.status_code in EARLY and line[0] != "HEAD":
+            self.seen.check_error(answer)
+        else:
+            path = re.split("[?#]", line[1])[0]
+            self.seen.check(answer, line[0], urllib.parse.unquote(path))
+        return answer.status_code, got
 
 
 class User:

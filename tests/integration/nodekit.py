@@ -5,6 +5,7 @@ registry the caller's test is skipped.
 """
 import fcntl
 import hashlib
+import json
 import os
 import pathlib
 import re
@@ -13,7 +14,7 @@ import subprocess
 
 import pytest
 
-from apikit import ROOT
+from apikit import ROOT, Answer
 
 SOURCE = pathlib.Path(__file__).parent / "supabase"
 NODE = ROOT / "build" / "supabase"
@@ -62,10 +63,18 @@ def install():
 
 
 def run(script, stack, **env):
-    """Runs one of the scripts against a stack; its outcome."""
-    return subprocess.run(
-        ["node", str(script)], capture_output=True, text=True, check=False,
-        timeout=180, env={
+    """Runs one of the scripts against a stack; its outcome. What it was
+    answered must be described."""
+    answers = stack.folder / "answers"
+    done = subprocess.run(
+        ["node", "--import", str(script.parent / "record.mjs"), str(script)],
+        capture_output=True, text=True, check=False, timeout=180, env={
             "PATH": os.environ["PATH"], "HOME": str(stack.folder),
             "NODE_EXTRA_CA_CERTS": str(stack.ca), "SUPABASE_URL": stack.url,
-            **env})
+            "ANSWERS": str(answers), **env})
+    lines = [json.loads(x) for x in answers.read_text().splitlines()]
+    assert lines, done.stdout + done.stderr
+    for a in lines:
+        stack.seen.check(Answer(a["status"], a["headers"], a["body"].encode()),
+                         a["method"], a["url"][len(stack.url):].split("?")[0])
+    return done

@@ -496,7 +496,7 @@ class Full(Engine):
                     "/api/start-task", {
                         "prompt": prompt, "repo_url": self.repo,
                         "github_token": TOKEN, **fields},
-                    headers={"Idempotency-Key": key}, described=False)
+                    headers={"Idempotency-Key": key})
                 if answer.status_code not in (502, 503, 504):
                     return answer
             assert time.monotonic() < end, "no answer to start-task"
@@ -504,8 +504,7 @@ class Full(Engine):
 
     def cancel(self, task):
         """The status code of the API's answer."""
-        return self.client.post(f"/api/tasks/{task}/cancel",
-                                described=False).status_code
+        return self.client.post(f"/api/tasks/{task}/cancel").status_code
 
     def drain(self):
         if self.has_reaper and self.serve.poll() is None:

@@ -6,6 +6,7 @@ import socket
 import time
 
 import pytest
+import requests
 
 import apikit
 from apikit import NO_TASK, RE_TIME, error_of, refused
@@ -61,7 +62,7 @@ def test_trailing_slash_is_unknown(user, path):
     "/api/tasks/{}", "/api/task-status/{}", "/api/git-diff/{}",
     "/api/tasks/{}/events", "/api/tasks/{}/patch"])
 def test_segment_that_is_no_id(user, path, segment):
-    refused(user.get(path.format(segment), described=False), 404, "Not found")
+    refused(user.get(path.format(segment)), 404, "Not found")
 
 
 def test_leading_zeros_are_accepted(user):
@@ -171,7 +172,7 @@ def test_json_without_charset(stack):
     "/nope", "/api", "/api/", "/api/nope", "/health", "/api/ping", "/API/tasks",
     "/v1/api/tasks", "/api/tasks/1/nope", "//ping", "/ping//"])
 def test_unknown_path(stack, method, path):
-    refused(stack.call(method, path, described=False), 404, "Not found")
+    refused(stack.call(method, path), 404, "Not found")
 
 
 @pytest.mark.parametrize("method,path,allow", [
@@ -192,7 +193,7 @@ def test_unknown_path(stack, method, path):
 ])
 def test_wrong_method(stack, method, path, allow):
     """D2: JSON, without a look at the token."""
-    answer = stack.call(method, path, described=False)
+    answer = stack.call(method, path)
     assert answer.status_code == 405
     assert answer.headers["Allow"] == allow
     if method != "HEAD":
@@ -261,7 +262,7 @@ def test_no_other_origin_is_let_in(stack, origin):
 
 
 def test_options_of_an_unknown_path(stack):
-    refused(stack.call("OPTIONS", "/nope", described=False), 404, "Not found")
+    refused(stack.call("OPTIONS", "/nope"), 404, "Not found")
 
 
 def test_x_user_id_is_never_read(user):
@@ -1048,6 +1049,25 @@ def test_openapi(stack):
     body = stack.get("/api/openapi.json").json()
     assert body["openapi"] == "3.1.0"
     assert body == stack.seen.doc
+
+
+@pytest.mark.parametrize("change", [
+    lambda ping: ping["responses"].pop("200"),
+    lambda ping: ping["responses"]["200"].pop("content"),
+    lambda ping: ping["responses"]["200"]["content"].update(
+        {"application/json": {"schema": {"required": ["pang"]}}})])
+def test_an_answer_that_is_not_described_fails_its_test(stack, change):
+    other = apikit.Description()
+    change(other.doc["paths"]["/ping"]["get"])
+    apikit.DESCRIBED[stack.url] = other
+    try:
+        with pytest.raises(AssertionError):
+            stack.get("/ping")
+        with pytest.raises(AssertionError):
+            requests.get(stack.url + "/ping", verify=str(stack.ca), timeout=30)
+    finally:
+        apikit.DESCRIBED[stack.url] = stack.seen
+    stack.get("/ping")
 
 
 def test_every_described_path_is_there(stack):

@@ -439,8 +439,7 @@ def test_row44_database_stopped_for_longer_than_a_lease(full):
         full.runner(task)
     full.stop_db()
     try:
-        answer = full.client.get(f"/api/task-status/{tasks[0]}",
-                                 described=False)
+        answer = full.client.get(f"/api/task-status/{tasks[0]}")
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
         time.sleep(full.settings["LEASE_S"] + 2)

@@ -199,7 +199,7 @@ def test_get_project_not_found(user):
 
 
 def test_get_project_segment_that_is_no_id(user):
-    refused(user.get("/api/projects/abc", described=False), 404, "Not found")
+    refused(user.get("/api/projects/abc"), 404, "Not found")
 
 
 @pytest.mark.parametrize("number", [0, 2**63 - 1, 2**63, 10**30])
