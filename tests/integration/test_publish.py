@@ -136,6 +136,16 @@ def test_submodule_stays(shop):
     assert p.succeeds() == r.commit_hash
 
 
+def test_nested_repository_stays_out(shop):
+    edit = r"printf 'a\r\nB\r\nc\r\n' >crlf; printf 'n\r\n' >new"
+    r, commit = made(
+        shop, "nest", "mkdir n; cd n; git init -q .; echo 1 >i; git add i;"
+        "git -c user.name=a -c user.email=b commit -qm y; cd ..;" + edit)
+    assert Push(shop, "nest", r.patch, commit).succeeds() == r.commit_hash
+    assert rev(shop, "nest", HEAD + "^{tree}") == \
+        shop.tree_after("nest", edit).decode()
+
+
 def move_base(kit, repo, script):
     clone = kit.fresh_clone(repo)
     subprocess.run(["/bin/sh", "-ec", script], cwd=clone, check=True)
