@@ -12,7 +12,7 @@
  * who look after what was left behind. What a sandbox is used for is
  * exec/sandbox.h.
  *
- *	cloud_open -> (cloud_list | cloud_kill)* -> cloud_close
+ *	cloud_open -> (cloud_list | cloud_kill | cloud_pause)* -> cloud_close
  *
  * Belongs to one process. Every call waits as long as E2B asks for it, a few
  * tries at most, and hears the host's wish to end meanwhile.
@@ -64,6 +64,13 @@ int cloud_list(struct cloud *c, bool all_deployments, cloud_box_fn *fn,
 
 /* 0: it is gone. ERR_ABSENT: it was gone already. */
 int cloud_kill(struct cloud *c, const char *id, struct err *e) MUST_CHECK;
+
+/*
+ * It stands still, costs less, and keeps all that it has, until it is killed or
+ * its runner wakes it. 0 also when it is paused already. ERR_ABSENT: it is
+ * gone.
+ */
+int cloud_pause(struct cloud *c, const char *id, struct err *e) MUST_CHECK;
 
 /* True for what can be a sandbox's id. */
 bool cloud_is_id(const char *id);

@@ -17,13 +17,15 @@
 static const char usage[] =
     "usage: taskmill sandbox list [--json] [--any-deployment] [--config FILE]\n"
     "       taskmill sandbox kill [--config FILE] ID...\n"
-    "       taskmill sandbox kill [--config FILE] --orphans | --all\n\n"
+    "       taskmill sandbox kill [--config FILE] --orphans | --all\n"
+    "       taskmill sandbox pause [--config FILE] ID...\n\n"
     "list shows the E2B sandboxes of this deployment (or of every taskmill in\n"
     "the account) and whose they are: \"live\", its task is at work on it;\n"
     "\"orphan\", its attempt is over; \"unknown\", the database has no such\n"
     "attempt; \"other\", of another deployment. kill ends some of this\n"
     "deployment's, at once and without asking: those named, the orphans, or\n"
-    "all; a task whose sandbox is ended fails, or is tried again.\n\n"
+    "all; a task whose sandbox is ended fails, or is tried again. pause makes\n"
+    "them stand still; a task that is at work on one wakes it again.\n\n"
     "Exit status: 0 done, 67 an ID is not of a sandbox of this deployment, 75\n"
     "E2B or the database is away or did not do it, 77 E2B rejects the key, 78\n"
     "the configuration is wrong or has no E2B_API_KEY.\n";
@@ -61,7 +63,10 @@ struct sandbox_work {
 	struct err unasked; /* why the database could not be asked */
 	struct err failed;  /* the last kill that did not work */
 	bool *found;        /* of each named */
-	unsigned int killed, left;
+	unsigned int left;
+
+	/* What is done to those that are meant. */
+	int (*act)(struct cloud *c, const char *id, struct err *e);
 };
 
 static enum whose
@@ -182,7 +187,7 @@ is_named(struct sandbox_work *w, const char *id)
 }
 
 static int
-kill_box(void *ctx, const struct cloud_box *box, struct err *e)
+act_on(void *ctx, const struct cloud_box *box, struct err *e)
 {
 	struct sandbox_work *w = ctx;
 	struct err failed = { 0 };
@@ -198,8 +203,7 @@ kill_box(void *ctx, const struct cloud_box *box, struct err *e)
 		if (who != WHOSE_ORPHAN)
 			return 0;
 	}
-	if (cloud_kill(w->cloud, box->id, &failed) == 0) {
-		w->killed++;
+	if (w->act(w->cloud, box->id, &failed) == 0) {
 		(void)printf("%s\n", box->id);
 	} else if (failed.kind != ERR_ABSENT) {
 		(void)fprintf(stderr, "taskmill sandbox: %s: %s\n", box->id,
@@ -210,9 +214,9 @@ kill_box(void *ctx, const struct cloud_box *box, struct err *e)
 }
 
 static int
-kill_some(struct sandbox_work *w, struct err *e)
+act_on_some(struct sandbox_work *w, struct err *e)
 {
-	if (cloud_list(w->cloud, false, kill_box, w, e) == -1)
+	if (cloud_list(w->cloud, false, act_on, w, e) == -1)
 		return -1;
 	if (w->left > 0)
 		(void)fprintf(stderr,
@@ -230,6 +234,20 @@ kill_some(struct sandbox_work *w, struct err *e)
 			    "%.60s is not a sandbox of this deployment",
 			    w->args->ids[i]);
 	return 0;
+}
+
+static int
+kill_some(struct sandbox_work *w, struct err *e)
+{
+	w->act = cloud_kill;
+	return act_on_some(w, e);
+}
+
+static int
+pause_some(struct sandbox_work *w, struct err *e)
+{
+	w->act = cloud_pause;
+	return act_on_some(w, e);
 }
 
 /* The kind that says what to do, as the exit status does. */
@@ -315,6 +333,12 @@ fits_kill(const struct sandbox_args *args)
 	return ways == 1 && !args->json && !args->any;
 }
 
+static bool
+fits_pause(const struct sandbox_args *args)
+{
+	return fits_kill(args) && args->id_count > 0;
+}
+
 static const struct {
 	const char *name;
 	bool (*fits)(const struct sandbox_args *args);
@@ -322,6 +346,7 @@ static const struct {
 } actions[] = {
 	{ "list", fits_list, list },
 	{ "kill", fits_kill, kill_some },
+	{ "pause", fits_pause, pause_some },
 };
 
 int

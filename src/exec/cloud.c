@@ -1,5 +1,6 @@
 #include "exec/cloud.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,5 +78,22 @@ cloud_kill(struct cloud *c, const char *id, struct err *e)
 	c->e2b.dead = false; /* of a sandbox of its own, and it has none */
 	if (rc == 1)
 		return err_set(e, ERR_ABSENT, "there is no sandbox %s", id);
+	return rc;
+}
+
+int
+cloud_pause(struct cloud *c, const char *id, struct err *e)
+{
+	int rc;
+
+	if (!cloud_is_id(id))
+		return err_set(e, ERR_INVALID, "that is no sandbox's id");
+	(void)snprintf(c->e2b.id, sizeof(c->e2b.id), "%s", id);
+	rc = e2b_suspend(&c->e2b, e);
+	if (rc == -1 && c->e2b.trouble == E2B_GONE)
+		err_set(e, ERR_ABSENT, "there is no sandbox %s", id);
+	c->e2b.dead = false;
+	c->e2b.id[0] = '\0';
+	explicit_bzero(c->e2b.token, sizeof(c->e2b.token));
 	return rc;
 }

@@ -156,6 +156,9 @@ int e2b_kill(struct e2b *b, struct err *e) MUST_CHECK;
 /* Another one than b's own. 0, or 1: it was gone already. */
 int e2b_kill_id(struct e2b *b, const char *id, struct err *e) MUST_CHECK;
 
+/* Pauses it, memory and all; one that is paused already is fine. */
+int e2b_suspend(struct e2b *b, struct err *e) MUST_CHECK;
+
 /*
  * Ends the sandboxes of this task's earlier attempts, so that no two agents
  * work at once (reliability 8). ERR_RETRY: E2B did not say so in time.

@@ -8,6 +8,7 @@
 
 #define ANSWER_MAX ((size_t)1024 * 1024)
 #define KILL_CALL_MS 10000
+#define PAUSE_CALL_MS 80000 /* it writes the memory down */
 #define JSON_TYPE "Content-Type: application/json"
 
 static const char *const shared_domains[] = { "e2b.app", "e2b.dev", "e2b.pro",
@@ -293,4 +294,41 @@ e2b_kill(struct e2b *b, struct err *e)
 		return -1;
 	b->dead = true;
 	return 0;
+}
+
+/*
+ * A pause that was refused, or whose answer was lost or bad, may have been done
+ * all the same (2.9): the state decides.
+ */
+int
+e2b_suspend(struct e2b *b, struct err *e)
+{
+	char path[E2B_ID_MAX + 32];
+	const struct e2b_request rq = { .face = E2B_CONTROL,
+		.method = "POST",
+		.path = path,
+		.type = JSON_TYPE,
+		.body = "{}",
+		.body_len = 2,
+		.max_body = ANSWER_MAX,
+		.timeout_ms = PAUSE_CALL_MS };
+	struct net_response rs;
+	struct err why, unread = { 0 };
+	bool paused = false;
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "/sandboxes/%s/pause", b->id);
+	rc = e2b_ask(b, &rq, &rs, e);
+	net_response_clear(&rs);
+	if (rc == 0 || b->trouble == E2B_GONE || b->trouble == E2B_KEY)
+		return rc;
+	why = *e;
+	if (e2b_look(b, &paused, &unread) == -1) {
+		*e = unread;
+		return -1;
+	}
+	if (paused)
+		return 0;
+	*e = why;
+	return -1;
 }

@@ -12,8 +12,8 @@
 
 #define ANSWER_MAX ((size_t)1024 * 1024)
 #define PAGES_MAX 100
-#define PAGE_BOXES 100
-#define FILTER_MAX 200
+#define FILTER_MAX ((size_t)2048)
+#define PATH_MAX_BYTES ((size_t)4096)
 #define METADATA_DIGITS 19
 
 /* A page of a list on its way. */
@@ -100,30 +100,27 @@ read_box(struct e2b_box *out, struct json_object *o, const char *deployment)
 	return true;
 }
 
-static int
-take_page(struct page *p, const struct net_response *rs, struct err *e)
+int
+e2b_boxes_read(struct e2b_box boxes[E2B_PAGE_BOXES], size_t *count,
+    const char *text, size_t len, const char *deployment, struct err *e)
 {
 	struct json_object *o = NULL;
 	size_t n;
 
-	if (rs->body.len == 0 ||
-	    json_read(&o, rs->body.data, rs->body.len, e) == -1)
-		return e2b_fail(p->b, E2B_PROTOCOL, "a list that is no JSON",
-		    e);
+	*count = 0;
+	if (len == 0 || json_read(&o, text, len, e) == -1)
+		return err_set(e, ERR_BROKEN, "a list that is no JSON");
 	n = json_array_size(o);
-	p->count = 0;
-	for (size_t i = 0; i < n && p->count < PAGE_BOXES; i++) {
+	for (size_t i = 0; i < n && *count < E2B_PAGE_BOXES; i++) {
 		struct json_object *one = json_array_object(o, i);
 
-		if (one != NULL &&
-		    read_box(&p->boxes[p->count], one, p->b->set->deployment))
-			p->count++;
+		if (one != NULL && read_box(&boxes[*count], one, deployment))
+			(*count)++;
 	}
 	json_free(o);
-	if (n > PAGE_BOXES)
-		return e2b_fail(p->b, E2B_PROTOCOL, "a page that is too long",
-		    e);
-	return 0;
+	return n > E2B_PAGE_BOXES
+	    ? err_set(e, ERR_BROKEN, "a page that is too long")
+	    : 0;
 }
 
 /* A cursor as it may stand in a URL: base64url and a little more. */
@@ -138,91 +135,116 @@ is_cursor(const char *s)
 static int
 read_page(struct page *p, struct err *e)
 {
-	char path[NET_WANTED_MAX + FILTER_MAX + 160];
-	const struct e2b_request rq = { .face = E2B_CONTROL,
+	struct buf path = BUF(PATH_MAX_BYTES);
+	struct e2b_request rq = { .face = E2B_CONTROL,
 		.method = "GET",
-		.path = path,
 		.want = "X-Next-Token",
 		.max_body = ANSWER_MAX };
-	struct net_response rs;
-	int rc;
+	struct net_response rs = { 0 };
+	int rc = -1;
 
-	(void)snprintf(path, sizeof(path),
-	    "/v2/sandboxes?metadata=app%%3D" E2B_APP "%s"
-	    "&state=running,paused&limit=%d%s%s",
-	    p->query, PAGE_BOXES,
+	buf_addf(&path,
+	    "/v2/sandboxes?metadata=%s&state=running,paused"
+	    "&limit=%d%s%s",
+	    p->query, E2B_PAGE_BOXES,
 	    p->next[0] == '\0' ? "" : "&nextToken=", p->next);
+	if (!buf_ok(&path)) {
+		err_set(e, ERR_INVALID, "a filter that is too long");
+		goto out;
+	}
+	rq.path = path.data;
 	rc = p->patient ? e2b_ask_again(p->b, &rq, &rs, e)
 			: e2b_ask(p->b, &rq, &rs, e);
-	if (rc == 0) {
-		(void)snprintf(p->next, sizeof(p->next), "%s",
-		    rs.has_wanted[0] ? rs.wanted[0] : "");
-		rc = take_page(p, &rs, e);
-	}
-	net_response_clear(&rs);
-	if (rc == 0 && !is_cursor(p->next))
+	if (rc == -1)
+		goto out;
+	(void)snprintf(p->next, sizeof(p->next), "%s",
+	    rs.has_wanted[0] ? rs.wanted[0] : "");
+	if (e2b_boxes_read(p->boxes, &p->count,
+		rs.body.data == NULL ? "" : rs.body.data, rs.body.len,
+		p->b->set->deployment, e) == -1)
+		rc = e2b_fail(p->b, E2B_PROTOCOL, e->text, e);
+	else if (!is_cursor(p->next))
 		rc = e2b_fail(p->b, E2B_PROTOCOL, "a cursor", e);
+out:
+	net_response_clear(&rs);
+	buf_clear(&path);
 	return rc;
 }
 
-/*
- * Letters and digits only, so that being decoded three times changes nothing
- * (2.5): " and key=value" for each.
- */
-static int
-write_query(char query[FILTER_MAX], const struct e2b_filter *f, struct err *e)
+/* As RFC 3986 has it, and that times times: "%" becomes "%25", "%2525"... */
+static void
+put_escaped(struct buf *out, const char *text, int times)
 {
-	static const char *const plain = "abcdefghijklmnopqrstuvwxyz"
-					 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-					 "0123456789_.-";
-	const char *const pairs[][2] = { { "deployment", f->deployment },
-		{ "nonce", f->nonce }, { "task", f->task } };
-	size_t used = 0;
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-_.~";
 
-	query[0] = '\0';
-	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-		const char *value = pairs[i][1];
-
-		if (value == NULL)
+	for (; *text != '\0'; text++) {
+		if (strchr(plain, *text) != NULL) {
+			buf_putc(out, *text);
 			continue;
-		if (value[0] == '\0' || value[strspn(value, plain)] != '\0' ||
-		    used + strlen(value) + 24 > FILTER_MAX)
-			return err_set(e, ERR_INVALID,
-			    "a filter that cannot be sent");
-		used += (size_t)snprintf(query + used, FILTER_MAX - used,
-		    "%%26%s%%3D%s", pairs[i][0], value);
+		}
+		buf_putc(out, '%');
+		for (int i = 1; i < times; i++)
+			buf_puts(out, "25");
+		buf_addf(out, "%02X", (unsigned char)*text);
 	}
-	return 0;
+}
+
+void
+e2b_filter_write(struct buf *out, const char *const pairs[][2], size_t n)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < n; i++) {
+		if (pairs[i][1] == NULL)
+			continue;
+		if (!first)
+			put_escaped(out, "&", 1);
+		put_escaped(out, pairs[i][0], 3);
+		put_escaped(out, "=", 1);
+		put_escaped(out, pairs[i][1], 3);
+		first = false;
+	}
+}
+
+static int
+read_pages(struct page *p, e2b_box_fn *fn, void *ctx, struct err *e)
+{
+	for (int i = 0; i < PAGES_MAX; i++) {
+		if (read_page(p, e) == -1)
+			return -1;
+		for (size_t k = 0; k < p->count; k++)
+			if (fn(ctx, &p->boxes[k], e) == -1)
+				return -1;
+		if (p->next[0] == '\0')
+			return 0;
+	}
+	return e2b_fail(p->b, E2B_PROTOCOL, "a list without an end", e);
 }
 
 int
 e2b_list(struct e2b *b, const struct e2b_filter *f, e2b_box_fn *fn, void *ctx,
     struct err *e)
 {
-	char query[FILTER_MAX];
-	struct page p = { .b = b, .query = query, .patient = f->patient };
+	const char *const pairs[][2] = { { "app", E2B_APP },
+		{ "deployment", f->deployment }, { "nonce", f->nonce },
+		{ "task", f->task } };
+	struct buf query = BUF(FILTER_MAX);
+	struct page p = { .b = b, .patient = f->patient };
 	int rc = -1;
 
-	if (write_query(query, f, e) == -1)
-		return -1;
-	if ((p.boxes = calloc(PAGE_BOXES, sizeof(*p.boxes))) == NULL)
-		return err_set(e, ERR_RETRY, "out of memory");
-	for (int i = 0;; i++) {
-		if (i == PAGES_MAX) {
-			e2b_fail(b, E2B_PROTOCOL, "a list without an end", e);
-			goto out;
-		}
-		if (read_page(&p, e) == -1)
-			goto out;
-		for (size_t k = 0; k < p.count; k++)
-			if (fn(ctx, &p.boxes[k], e) == -1)
-				goto out;
-		if (p.next[0] == '\0')
-			break;
+	e2b_filter_write(&query, pairs, sizeof(pairs) / sizeof(pairs[0]));
+	p.boxes = calloc(E2B_PAGE_BOXES, sizeof(*p.boxes));
+	if (p.boxes == NULL || !buf_ok(&query)) {
+		err_set(e, ERR_RETRY, "no room for a list");
+		goto out;
 	}
-	rc = 0;
+	p.query = query.data;
+	rc = read_pages(&p, fn, ctx, e);
 out:
 	free(p.boxes);
+	buf_clear(&query);
 	return rc;
 }
 

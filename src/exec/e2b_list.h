@@ -32,4 +32,16 @@ typedef int e2b_box_fn(void *ctx, const struct e2b_box *box, struct err *e);
 int e2b_list(struct e2b *b, const struct e2b_filter *f, e2b_box_fn *fn,
     void *ctx, struct err *e) MUST_CHECK;
 
+/*
+ * The two pure halves of it, for tests. The value of a filter's "metadata="
+ * (pairs with a NULL for their value are left out), which the service decodes
+ * three times (E2B protocol 2.5); and a page of the list. ERR_BROKEN: it
+ * is none.
+ */
+#define E2B_PAGE_BOXES 100
+void e2b_filter_write(struct buf *out, const char *const pairs[][2], size_t n);
+int e2b_boxes_read(struct e2b_box boxes[E2B_PAGE_BOXES], size_t *count,
+    const char *text, size_t len, const char *deployment,
+    struct err *e) MUST_CHECK;
+
 #endif

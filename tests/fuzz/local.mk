@@ -1,7 +1,7 @@
 # libFuzzer targets, built by "make fuzzers" after configure --enable-fuzzers
 # CC=clang, and run by script/fuzz. A new one is a fuzz_NAME.c here, its name
 # in FUZZ_TARGETS, two lines below, and a seed corpus in corpus/fuzz_NAME/.
-FUZZ_TARGETS = fuzz_agent_output fuzz_agent_rules fuzz_envelope fuzz_github fuzz_import fuzz_json fuzz_jwks fuzz_jwt fuzz_path fuzz_redact fuzz_spool fuzz_url
+FUZZ_TARGETS = fuzz_agent_output fuzz_agent_rules fuzz_e2b fuzz_envelope fuzz_github fuzz_import fuzz_json fuzz_jwks fuzz_jwt fuzz_path fuzz_redact fuzz_spool fuzz_url
 FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 if FUZZERS
@@ -15,6 +15,9 @@ fuzz_agent_output_LDADD = libagents.a libutil.a $(SYSTEM_LIBS)
 fuzz_agent_rules_SOURCES = tests/fuzz/fuzz_agent_rules.c
 fuzz_agent_rules_LDFLAGS = $(FUZZ_LINK)
 fuzz_agent_rules_LDADD = libagents.a libutil.a $(SYSTEM_LIBS)
+fuzz_e2b_SOURCES = tests/fuzz/fuzz_e2b.c
+fuzz_e2b_LDFLAGS = $(FUZZ_LINK)
+fuzz_e2b_LDADD = libexec.a libutil.a $(SYSTEM_LIBS)
 
 fuzz_envelope_SOURCES = tests/fuzz/fuzz_envelope.c
 fuzz_envelope_LDFLAGS = $(FUZZ_LINK)

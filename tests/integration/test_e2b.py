@@ -507,3 +507,23 @@ def test_check_online(engine):
     assert report["checks"]["sandbox"]["verdict"] == "ok"
     assert "was made" in report["checks"]["sandbox"]["detail"]
     assert not engine.e2b.sandboxes()
+
+
+@pytest.mark.parametrize("answer, words", [
+    ({"status": 401, "message": "Invalid API key"}, "E2B_API_KEY"),
+    ({"status": 403, "message": "team is blocked: payment"}, "payment"),
+    ({"status": 404, "message": "template 'base' not found"},
+     "E2B_TEMPLATE_ID"),
+    ({"status": 429, "message": "maximum number of concurrent"}, "plan")])
+def test_check_online_says_what_is_wrong(engine, answer, words):
+    engine.e2b.fault(match=CREATE, times=1, answer=answer)
+    done = subprocess.run(
+        [runkit.BINARY, "check", "--json", "--online", "--config",
+         str(engine.conf)], text=True, capture_output=True, check=False,
+        env=engine.environment(), timeout=120)
+    report = json.loads(done.stdout)
+    assert done.returncode == 69 and report["ok"] is False
+    found = report["checks"]["sandbox"]
+    assert found["verdict"] == "fail" and words in found["detail"]
+    assert "E2B_API_KEY is set" in report["checks"]["mode"]["detail"]
+    assert API_KEY not in json.dumps(report)

@@ -380,6 +380,10 @@ def test_sandbox_list_and_kill(still):
     text = sandbox(still, "list").stdout.splitlines()
     assert len(text) == 4 and text[0].split()[0] == "ID"
 
+    done = sandbox(still, "pause", live, orphan)  # which is paused already
+    assert done.returncode == 0 and set(done.stdout.split()) == {live, orphan}
+    assert e2b.api("GET", f"/sandboxes/{live}").json["state"] == "paused"
+    assert sandbox(still, "pause", "i0").returncode == 67
     done = sandbox(still, "kill", other, live)
     assert done.returncode == 67 and other in done.stderr
     assert done.stdout.split() == [live] and other in e2b.sandboxes()
@@ -392,8 +396,23 @@ def test_sandbox_list_and_kill(still):
     assert sandbox(still, "kill", "--orphans").returncode == 0
 
 
+@pytest.mark.parametrize("rule", [
+    {"answer": {"status": 500, "message": "Error pausing sandbox"},
+     "effect": True},
+    {"close": "fin", "effect": True}])
+def test_pause_that_is_unclear_is_looked_up(still, rule):
+    box = still.e2b.create(metadata=marks(10**9, 1, still.name)).id
+    still.e2b.fault(match={"path": "/pause$"}, times=1, **rule)
+    assert sandbox(still, "pause", box).returncode == 0
+    still.e2b.fault(match={"path": "/pause$"}, times=1, answer={
+        "status": 503, "message": "busy"})
+    box = still.e2b.create(metadata=marks(10**9, 1, still.name)).id
+    assert sandbox(still, "pause", box).returncode == 75
+    assert still.e2b.api("GET", f"/sandboxes/{box}").json["state"] == "running"
+
+
 def test_sandbox_says_what_is_wrong(still):
-    for argv in (["kill"], ["kill", "--all", "x"], ["list", "x"], ["x"],
+    for argv in (["kill"], ["pause"], ["pause", "--all"], ["kill", "--all", "x"], ["list", "x"], ["x"],
                  ["kill", "--all", "--orphans"]):
         assert sandbox(still, *argv).returncode == 64
     e2b = still.e2b

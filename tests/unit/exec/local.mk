@@ -36,3 +36,7 @@ check_PROGRAMS += test_e2b_debug
 TESTS += test_e2b_debug
 test_e2b_debug_SOURCES = tests/unit/exec/test_e2b_debug.c
 test_e2b_debug_LDADD = $(exec_test_libs)
+check_PROGRAMS += test_e2b_list
+TESTS += test_e2b_list
+test_e2b_list_SOURCES = tests/unit/exec/test_e2b_list.c
+test_e2b_list_LDADD = $(exec_test_libs)
