@@ -123,54 +123,6 @@ e2b_boxes_read(struct e2b_box boxes[E2B_PAGE_BOXES], size_t *count,
 	    : 0;
 }
 
-/* A cursor as it may stand in a URL: base64url and a little more. */
-static bool
-is_cursor(const char *s)
-{
-	return s[strspn(s,
-		   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		   "0123456789-_=.~%")] == '\0';
-}
-
-static int
-read_page(struct page *p, struct err *e)
-{
-	struct buf path = BUF(PATH_MAX_BYTES);
-	struct e2b_request rq = { .face = E2B_CONTROL,
-		.method = "GET",
-		.want = "X-Next-Token",
-		.max_body = ANSWER_MAX };
-	struct net_response rs = { 0 };
-	int rc = -1;
-
-	buf_addf(&path,
-	    "/v2/sandboxes?metadata=%s&state=running,paused"
-	    "&limit=%d%s%s",
-	    p->query, E2B_PAGE_BOXES,
-	    p->next[0] == '\0' ? "" : "&nextToken=", p->next);
-	if (!buf_ok(&path)) {
-		err_set(e, ERR_INVALID, "a filter that is too long");
-		goto out;
-	}
-	rq.path = path.data;
-	rc = p->patient ? e2b_ask_again(p->b, &rq, &rs, e)
-			: e2b_ask(p->b, &rq, &rs, e);
-	if (rc == -1)
-		goto out;
-	(void)snprintf(p->next, sizeof(p->next), "%s",
-	    rs.has_wanted[0] ? rs.wanted[0] : "");
-	if (e2b_boxes_read(p->boxes, &p->count,
-		rs.body.data == NULL ? "" : rs.body.data, rs.body.len,
-		p->b->set->deployment, e) == -1)
-		rc = e2b_fail(p->b, E2B_PROTOCOL, e->text, e);
-	else if (!is_cursor(p->next))
-		rc = e2b_fail(p->b, E2B_PROTOCOL, "a cursor", e);
-out:
-	net_response_clear(&rs);
-	buf_clear(&path);
-	return rc;
-}
-
 /* As RFC 3986 has it, and that times times: "%" becomes "%25", "%2525"... */
 static void
 put_escaped(struct buf *out, const char *text, int times)
@@ -189,6 +141,46 @@ put_escaped(struct buf *out, const char *text, int times)
 			buf_puts(out, "25");
 		buf_addf(out, "%02X", (unsigned char)*text);
 	}
+}
+
+static int
+read_page(struct page *p, struct err *e)
+{
+	struct buf path = BUF(PATH_MAX_BYTES);
+	struct e2b_request rq = { .face = E2B_CONTROL,
+		.method = "GET",
+		.want = "X-Next-Token",
+		.max_body = ANSWER_MAX };
+	struct net_response rs = { 0 };
+	int rc = -1;
+
+	buf_addf(&path,
+	    "/v2/sandboxes?metadata=%s&state=running,paused"
+	    "&limit=%d",
+	    p->query, E2B_PAGE_BOXES);
+	if (p->next[0] != '\0') {
+		buf_puts(&path, "&nextToken=");
+		put_escaped(&path, p->next, 1);
+	}
+	if (!buf_ok(&path)) {
+		err_set(e, ERR_INVALID, "a filter that is too long");
+		goto out;
+	}
+	rq.path = path.data;
+	rc = p->patient ? e2b_ask_again(p->b, &rq, &rs, e)
+			: e2b_ask(p->b, &rq, &rs, e);
+	if (rc == -1)
+		goto out;
+	(void)snprintf(p->next, sizeof(p->next), "%s",
+	    rs.has_wanted[0] ? rs.wanted[0] : "");
+	if (e2b_boxes_read(p->boxes, &p->count,
+		rs.body.data == NULL ? "" : rs.body.data, rs.body.len,
+		p->b->set->deployment, e) == -1)
+		rc = e2b_fail(p->b, E2B_PROTOCOL, e->text, e);
+out:
+	net_response_clear(&rs);
+	buf_clear(&path);
+	return rc;
 }
 
 void

@@ -7,8 +7,8 @@ import light
 from faults import BadRule
 from sandboxes import Trouble
 
-CHANGEABLE = {"max_sandboxes": int, "max_hours": int, "hide_versions": list, "idempotency": bool,
-              "domain": (str, type(None)), "envd_version": (str, type(None))}
+CHANGEABLE = {"max_sandboxes": int, "max_hours": int, "page_size": int, "hide_versions": list,
+              "idempotency": bool, "domain": (str, type(None)), "envd_version": (str, type(None))}
 
 
 class BadCall(Exception):

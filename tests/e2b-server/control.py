@@ -308,8 +308,9 @@ class Control:
             found.reverse()
         if "nextToken" in query:
             found = self._after(found, query["nextToken"], order)
-        if len(found) > int(limit):
-            found = found[:int(limit)]
+        most = min(int(limit), self.options.page_size)
+        if len(found) > most:
+            found = found[:most]
             headers["X-Next-Token"] = self._cursor(found[-1], order)
         return 200, [self._listed(s) for s in found], headers
 

@@ -39,6 +39,8 @@ def parse(argv):
     parser.add_argument("--isolation", choices=("auto", "bwrap", "none"), default="auto")
     parser.add_argument("--max-sandboxes", type=int, default=20, help="quota of a team")
     parser.add_argument("--max-hours", type=int, default=24)
+    parser.add_argument("--page-size", type=int, default=100,
+                        help="most sandboxes in a page of a list, whatever is asked for")
     parser.add_argument("--domain", help='"domain" in answers')
     parser.add_argument("--envd-version")
     parser.add_argument("--hide-versions", action="append", choices=("v1", "v2"), default=[],

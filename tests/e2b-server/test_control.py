@@ -165,6 +165,9 @@ def test_list(server):
     newest = boxes[::-1]
     assert pages("limit=2")[0] == newest and pages("")[0] == newest
     assert pages("limit=2&order=asc")[0] == boxes
+    server.admin("POST", "/settings", {"page_size": 1})
+    assert pages("limit=2")[0] == newest
+    server.admin("POST", "/settings", {"page_size": 100})
     found, answer = pages("metadata=run%3D0&state=running&limit=1")
     assert found == [boxes[4], boxes[2]] and answer.headers["X-Total-Running"] == "2"
     found, answer = pages("state=paused")

@@ -15,6 +15,7 @@ fuzz_agent_output_LDADD = libagents.a libutil.a $(SYSTEM_LIBS)
 fuzz_agent_rules_SOURCES = tests/fuzz/fuzz_agent_rules.c
 fuzz_agent_rules_LDFLAGS = $(FUZZ_LINK)
 fuzz_agent_rules_LDADD = libagents.a libutil.a $(SYSTEM_LIBS)
+
 fuzz_e2b_SOURCES = tests/fuzz/fuzz_e2b.c
 fuzz_e2b_LDFLAGS = $(FUZZ_LINK)
 fuzz_e2b_LDADD = libexec.a libutil.a $(SYSTEM_LIBS)

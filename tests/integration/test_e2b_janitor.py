@@ -115,7 +115,8 @@ def cloud():
     with e2bkit.server("--max-sandboxes", "400") as e2b:
         with stack.Full(E2B_API_KEY=API_KEY, E2B_API_URL=e2b.url,
                         E2B_SANDBOX_URL=e2b.url, ANTHROPIC_API_KEY="sk-x",
-                        E2B_JANITOR_S=1, E2B_BUSY_WAIT_S=5) as made:
+                        E2B_JANITOR_S=1, E2B_BUSY_WAIT_S=5,
+                        AGENT_TIMEOUT_S=2000, SANDBOX_LIFE_S=3000) as made:
             made.e2b = e2b
             agent = made.folder / "share/agents/claude/run"
             agent.write_text(
@@ -163,7 +164,7 @@ def janitor(full):
 
 def live_task(full):
     """A task at work in its sandbox: (its id, the sandbox's)."""
-    task = full.new_task("echo here >&2; sleep 100")
+    task = full.new_task("echo here >&2; sleep 1000")
     full.wait_event(task, "here")
     box, = [e["sandbox"] for e in full.e2b.journal("sandbox.create")
             if e["metadata"].get("task") == str(task)]
@@ -194,9 +195,10 @@ def stopped(full):
 
 
 def test_janitor_ends_what_nobody_owns(town):
-    """Of hundreds, over all pages: what is over at once, what the database
-    does not know after two looks, and nothing else ever."""
+    """Over all pages: what is over at once, what the database does not know
+    after two looks, and nothing else ever."""
     e2b, ours = town.e2b, town.name
+    e2b.admin("POST", "/settings", {"page_size": 3})
     task, box = live_task(town)
     ended = town.new_task("true")
     town.wait_status(ended, "completed")
@@ -222,11 +224,11 @@ def test_janitor_ends_what_nobody_owns(town):
         over = {e2b.create(metadata=m).id for m in (
             marks(task, 0, ours), marks(ended, 1, ours),
             marks(ended, 1000002, ours), marks(task, 1000002, ours),
-            *[marks(ended, 1, ours)] * 100)}
+            *[marks(ended, 1, ours)] * 6)}
         for name in list(over)[:2] + list(doubted)[:1]:
             assert e2b.api("POST", f"/sandboxes/{name}/pause",
                            {}).status == 204
-    wait_for(lambda: set(e2b.sandboxes()) == keep, 90, "orphans to go", 1)
+    wait_for(lambda: set(e2b.sandboxes()) == keep, 120, "orphans to go", 0.2)
     wait_for(lambda: looks(town, at)[-2:] == [(3, 0)] * 2, 30, "quiet looks")
     assert set(e2b.sandboxes()) == keep
     worked = [n for n in looks(town, at) if n[1]]
@@ -412,7 +414,8 @@ def test_pause_that_is_unclear_is_looked_up(still, rule):
 
 
 def test_sandbox_says_what_is_wrong(still):
-    for argv in (["kill"], ["pause"], ["pause", "--all"], ["kill", "--all", "x"], ["list", "x"], ["x"],
+    for argv in (["kill"], ["pause"], ["pause", "--all"], ["x"],
+                 ["kill", "--all", "x"], ["list", "x"],
                  ["kill", "--all", "--orphans"]):
         assert sandbox(still, *argv).returncode == 64
     e2b = still.e2b
