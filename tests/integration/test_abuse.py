@@ -50,7 +50,7 @@ def clients(stack, request, count=CLIENTS, room=None):
 
 def workers(stack):
     """States of the workers, as one of them says: it is at work itself."""
-    pool = stack.get("/status", described=False).json()["pool"]
+    pool = stack.get("/status").json()["pool"]
     return sorted(w["state"] for w in pool["workers"])
 
 
@@ -125,7 +125,7 @@ def access_of(stack, request_id):
     ("/api/tasks", 401), ("/api/nothing", 404), ("/ping", 200),
     ("/api/auth/refresh", 405), ("/api/tasks/1/nothing", 404)])
 def test_an_answers_id_is_in_both_logs(stack, path, status):
-    answer = stack.get(path, described=False,
+    answer = stack.get(path,
                        headers={"X-Request-Id": "mine-and-forged"})
     request_id = answer.headers["X-Request-Id"]
     assert answer.status_code == status and request_id != "mine-and-forged"

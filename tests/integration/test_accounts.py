@@ -1097,8 +1097,7 @@ def test_no_test_users_in_production(stack):
     for path in ("", "/cleanup", "/health", f"/{uuid.uuid4()}",
                  f"/{uuid.uuid4()}/token"):
         for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
-            answer = stack.call(method, "/api/test-users" + path,
-                                described=False)
+            answer = stack.call(method, "/api/test-users" + path)
             refused(answer, 404, "Not found")
             assert "Allow" not in answer.headers
 

@@ -54,8 +54,7 @@ def test_row46_database_that_is_read_only(modest):
     full.wait_event(running, "sleeping")
     full.sql("SET GLOBAL read_only = 1", database=None)
     answer = full.client.post("/api/start-task", {
-        "prompt": "lines 1", "repo_url": full.repo, "github_token": "t" * 20},
-        described=False)
+        "prompt": "lines 1", "repo_url": full.repo, "github_token": "t" * 20})
     assert answer.status_code == 503, answer.text
     assert int(answer.headers["Retry-After"]) > 0
     assert full.client.get(f"/api/task-status/{running}").status_code == 200
