@@ -14,6 +14,7 @@
  */
 #define MEMO_NONCE 33
 #define MEMO_ID 64
+#define MEMO_DIGEST 33
 
 struct memo {
 	char nonce[MEMO_NONCE]; /* what the sandbox can be found by */
@@ -23,6 +24,12 @@ struct memo {
 	int64_t began_us;       /* since when, by the wall clock */
 	unsigned int cut_run;   /* the command whose time was over; 0: none */
 	bool cut_early;         /* by a clock of its own (exec/sandbox.h) */
+
+	/*
+	 * Of the secrets that the agent was given. With others the redactor
+	 * would not know those, and what it has hidden would not be hidden.
+	 */
+	char secrets[MEMO_DIGEST];
 };
 
 int memo_write(int dirfd, const struct memo *m, struct err *e) MUST_CHECK;

@@ -89,9 +89,10 @@ struct net_response {
 	char content_type[NET_TYPE_MAX]; /* likewise */
 
 	/* As wanted, in that order. has_wanted tells a header without a value
-	 * from none; one that is too long counts as none. */
+	 * from none; one that is too long counts as none, but for long_wanted.
+	 */
 	char wanted[NET_WANT_MAX][NET_WANTED_MAX];
-	bool has_wanted[NET_WANT_MAX];
+	bool has_wanted[NET_WANT_MAX], long_wanted[NET_WANT_MAX];
 	struct buf body;
 
 	/*

@@ -156,8 +156,10 @@ deliver(struct engine *g, struct run *r, struct outcome *o)
 		return;
 	quota_freed(&g->quota, clock_mono_ms());
 	/* A command that was stopped while it began may have slipped away. */
-	if (o->result.outcome != TASK_COMPLETED)
+	if (o->result.outcome != TASK_COMPLETED) {
 		(void)leftover_kill(g->config->sandbox_dir, &r->hold);
+		cloud_janitor_poke(&g->cloud);
+	}
 	clean(g, r);
 }
 

@@ -75,8 +75,10 @@ end_it(struct e2b *b)
 	if (b->id[0] == '\0')
 		return;
 	for (int i = 0; i < KILL_ROUNDS; i++) {
-		if (e2b_kill(b, &e) == 0)
+		if (e2b_kill(b, &e) == 0) {
+			e2b_forget(b);
 			return;
+		}
 		if (!e2b_trouble_passes(b->trouble))
 			break;
 	}

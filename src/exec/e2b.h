@@ -20,14 +20,13 @@
  * output and its exit status are in files, so that a broken connection costs
  * nothing (E1).
  *
- * Files: e2b.c opens and closes, e2b_http.c asks, e2b_control.c are the calls
- * to the account's API, e2b_create.c makes a sandbox without ever making two,
- * e2b_reopen.c goes on with that of a process that has died,
- * e2b_list.c lists them, e2b_older.c ends those of earlier attempts,
- * e2b_files.c puts and gets, e2b_process.c starts a command and listens,
- * e2b_run.c follows it to its end, e2b_kill.c ends it before, e2b_trouble.c
- * knows the errors, e2b_envelope.c and e2b_event.c the streams, e2b_debug.c
- * the log.
+ * Files, each e2b_ but the first: e2b.c opens and closes, http asks, control are
+ * the calls to the account's API, create makes a sandbox without ever making
+ * two, reopen goes on with that of a process that has died, list lists them,
+ * older ends those of earlier attempts, files puts and gets, process starts a
+ * command and listens, run follows it to its end, output reads what it says,
+ * kill ends it before, trouble knows the errors, envelope and event the streams,
+ * debug the log.
  */
 #define E2B_ID_MAX 64
 #define E2B_URL_MAX 700
@@ -70,6 +69,7 @@ struct e2b {
 	size_t mode_count;
 
 	enum e2b_trouble trouble; /* of the last request */
+	int retry_after_s;        /* that it said; -1: nothing */
 	char said[E2B_SAID_MAX];
 };
 
@@ -121,6 +121,9 @@ void e2b_debug_request(const struct e2b *b, const char *method,
 void e2b_debug_answer(const struct e2b *b, const char *method, const char *path,
     const struct net_response *rs, int64_t took_ms);
 
+/* Overwrites the account's key and the sandbox's token wherever they stand. */
+void e2b_scrub(const struct e2b *b, char *text);
+
 /* Appends JSON without what its names call secret; of all else, its size. */
 void e2b_mask(struct buf *out, const char *body, size_t len);
 
@@ -143,6 +146,12 @@ int e2b_tell(const struct e2b *b, enum e2b_trouble *told,
 
 /* How long to wait before try number n (0 first), in ms: 250 and doubling. */
 int64_t e2b_backoff_ms(unsigned int n);
+
+/*
+ * The same, or what the last answer asked for. -1: longer than until_ms leaves,
+ * by the monotonic clock.
+ */
+int64_t e2b_wait_ms(const struct e2b *b, unsigned int n, int64_t until_ms);
 
 /* The account's API. What they learn of a sandbox goes into b. */
 int e2b_make(struct e2b *b, const char *nonce, unsigned int life_s,
@@ -181,6 +190,9 @@ int e2b_reopen(struct e2b *b, const struct memo *m, unsigned int life_s,
 
 /* Has b->memo kept. */
 int e2b_remember(struct e2b *b, struct err *e) MUST_CHECK;
+
+/* It is gone: nobody is to look for it again. */
+void e2b_forget(struct e2b *b);
 
 /* The sandbox's files. */
 int e2b_put(struct sandbox *sb, const char *path, const void *bytes, size_t len,

@@ -71,10 +71,12 @@ next_wait_ms(const struct making *m, int retry_after_s)
 	int64_t left = m->began_ms + most * 1000 - clock_mono_ms();
 	int64_t wait = quota ? QUOTA_EVERY_MS : 4 * e2b_backoff_ms(m->tries);
 
-	if (retry_after_s >= 0)
-		wait = (int64_t)retry_after_s * 1000;
-	if (left <= 0 || (retry_after_s >= 0 && wait > left))
+	if (left <= 0)
 		return -1;
+	if (retry_after_s >= 0) {
+		wait = (int64_t)retry_after_s * 1000;
+		return wait > left ? -1 : wait;
+	}
 	if (wait > WAIT_MOST_MS)
 		wait = WAIT_MOST_MS;
 	return wait < left ? wait : left;

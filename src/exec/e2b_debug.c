@@ -13,6 +13,7 @@
 
 #define SHOWN_MAX ((size_t)64 * 1024)
 #define PLAIN_MAX 200 /* of an answer that is no JSON: a gateway's page */
+#define PAGE_MAX 4096 /* of that is looked through for secrets */
 #define SECRET_MIN 8
 #define HIDDEN "***"
 
@@ -104,6 +105,13 @@ value_of(const char *header)
 }
 
 void
+e2b_scrub(const struct e2b *b, char *text)
+{
+	scrub(text, b->set->api_key);
+	scrub(text, value_of(b->token));
+}
+
+void
 e2b_mask(struct buf *out, const char *body, size_t len)
 {
 	struct json_object *o = NULL;
@@ -129,9 +137,24 @@ is_file(const char *path)
 	return strncmp(path, "/files", 6) == 0;
 }
 
+/* The beginning of a page; of a secret not even the beginning. */
+static void
+put_page(struct buf *out, const struct e2b *b, const char *body, size_t len)
+{
+	char text[PAGE_MAX + 1];
+
+	if (len > PAGE_MAX)
+		len = PAGE_MAX;
+	memcpy(text, body, len);
+	text[len] = '\0';
+	e2b_scrub(b, text);
+	buf_addf(out, " %.*s", PLAIN_MAX, text);
+}
+
 /* What is no JSON is a page of a gateway's: its beginning tells whose. */
 static void
-put_answer(struct buf *out, const char *path, const struct net_response *rs)
+put_answer(struct buf *out, const struct e2b *b, const char *path,
+    const struct net_response *rs)
 {
 	const char *body = rs->body.data == NULL ? "" : rs->body.data;
 	size_t len = rs->body.len;
@@ -144,8 +167,7 @@ put_answer(struct buf *out, const char *path, const struct net_response *rs)
 	e2b_mask(out, body, len);
 	if (rs->status >= 300 && buf_ok(out) && len > 0 &&
 	    out->data[before] == '(')
-		buf_addf(out, " %.*s", (int)(len < PLAIN_MAX ? len : PLAIN_MAX),
-		    body);
+		put_page(out, b, body, len);
 }
 
 void
@@ -160,10 +182,8 @@ e2b_debug_request(const struct e2b *b, const char *method, const char *path,
 		buf_addf(&text, "(%zu bytes)", len);
 	else if (body != NULL)
 		e2b_mask(&text, body, len);
-	if (buf_ok(&text) && text.len > 0) {
-		scrub(text.data, b->set->api_key);
-		scrub(text.data, value_of(b->token));
-	}
+	if (buf_ok(&text) && text.len > 0)
+		e2b_scrub(b, text.data);
 	log_line(LOG_DEBUG,
 	    "e2b request method=%s path=" LOG_STR " body=" LOG_STR, method,
 	    log_str(path), log_str(buf_ok(&text) ? text.data : "(too large)"));
@@ -178,11 +198,9 @@ e2b_debug_answer(const struct e2b *b, const char *method, const char *path,
 
 	if (!log_wants(LOG_DEBUG))
 		return;
-	put_answer(&text, path, rs);
-	if (buf_ok(&text) && text.len > 0) {
-		scrub(text.data, b->set->api_key);
-		scrub(text.data, value_of(b->token));
-	}
+	put_answer(&text, b, path, rs);
+	if (buf_ok(&text) && text.len > 0)
+		e2b_scrub(b, text.data);
 	log_line(LOG_DEBUG,
 	    "e2b answer method=%s path=" LOG_STR " status=%d ms=%jd bytes=%zu"
 	    " body=" LOG_STR,

@@ -15,6 +15,7 @@ e2b_fail(struct e2b *b, enum e2b_trouble t, const char *said, struct err *e)
 	char copy[E2B_SAID_MAX];
 
 	(void)snprintf(copy, sizeof(copy), "%.*s", E2B_SAID_MAX - 1, said);
+	e2b_scrub(b, copy); /* somebody on the way may have said it back */
 	b->trouble = t;
 	memcpy(b->said, copy, sizeof(copy));
 	if (t == E2B_GONE)
@@ -69,6 +70,16 @@ int64_t
 e2b_backoff_ms(unsigned int n)
 {
 	return n > 4 ? BACKOFF_MAX_MS : (int64_t)BACKOFF_FIRST_MS << n;
+}
+
+int64_t
+e2b_wait_ms(const struct e2b *b, unsigned int n, int64_t until_ms)
+{
+	int64_t left = until_ms - clock_mono_ms();
+	int64_t wait = b->retry_after_s < 0 ? e2b_backoff_ms(n)
+					    : (int64_t)b->retry_after_s * 1000;
+
+	return left <= 0 || (b->retry_after_s >= 0 && wait > left) ? -1 : wait;
 }
 
 void
@@ -134,6 +145,7 @@ e2b_ask(struct e2b *b, const struct e2b_request *rq, struct net_response *rs,
 	int n;
 
 	memset(rs, 0, sizeof(*rs));
+	b->retry_after_s = -1;
 	n = snprintf(url, sizeof(url), "%s%s",
 	    rq->face == E2B_ENVD ? b->envd : b->api, rq->path);
 	if (n < 0 || (size_t)n >= sizeof(url))
@@ -147,6 +159,10 @@ e2b_ask(struct e2b *b, const struct e2b_request *rq, struct net_response *rs,
 	}
 	e2b_debug_answer(b, rq->method, rq->path, rs,
 	    clock_mono_ms() - began_ms);
+	b->retry_after_s = rs->retry_after_s;
+	/* A refusal may say our key back; whole here, cut in half later. */
+	if (rs->status >= 300 && rs->body.data != NULL)
+		e2b_scrub(b, rs->body.data);
 	if ((t = e2b_judge(rq->face, rs, said)) != E2B_FINE)
 		return e2b_fail(b, t, said, e);
 	b->trouble = E2B_FINE;

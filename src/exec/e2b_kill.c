@@ -37,13 +37,15 @@ run_kill(struct e2b *b, const char *folder, struct err *e)
 void
 e2b_kill_tree(struct e2b *b, const char *folder)
 {
+	bool closing = b->closing;
 	struct err e = { 0 };
 
-	b->closing = true;
-	if (b->dead || run_kill(b, folder, &e) == 0)
-		return;
-	log_err(LOG_WARN, &e, "e2b sandbox=%s", b->id);
-	if (e2b_kill(b, &e) == -1)
+	b->closing = true; /* a wish to stop must not stop this */
+	if (!b->dead && run_kill(b, folder, &e) == -1) {
 		log_err(LOG_WARN, &e, "e2b sandbox=%s", b->id);
-	b->dead = true; /* of no use any more; close() tries again */
+		if (e2b_kill(b, &e) == -1)
+			log_err(LOG_WARN, &e, "e2b sandbox=%s", b->id);
+		b->dead = true; /* of no use any more; close() tries again */
+	}
+	b->closing = closing; /* a run may go on after one of its commands */
 }

@@ -108,8 +108,12 @@ e2b_boxes_read(struct e2b_box boxes[E2B_PAGE_BOXES], size_t *count,
 	size_t n;
 
 	*count = 0;
-	if (len == 0 || json_read(&o, text, len, e) == -1)
-		return err_set(e, ERR_BROKEN, "a list that is no JSON");
+	/* What is no list must not look like one with nothing in it. */
+	if (len == 0 || json_read(&o, text, len, e) == -1 || o == NULL ||
+	    !json_is_array(o)) {
+		json_free(o);
+		return err_set(e, ERR_BROKEN, "a list that is none");
+	}
 	n = json_array_size(o);
 	for (size_t i = 0; i < n && *count < E2B_PAGE_BOXES; i++) {
 		struct json_object *one = json_array_object(o, i);
@@ -171,6 +175,11 @@ read_page(struct page *p, struct err *e)
 			: e2b_ask(p->b, &rq, &rs, e);
 	if (rc == -1)
 		goto out;
+	if (rs.long_wanted[0]) {
+		rc = e2b_fail(p->b, E2B_PROTOCOL, "a cursor that is too long",
+		    e);
+		goto out;
+	}
 	(void)snprintf(p->next, sizeof(p->next), "%s",
 	    rs.has_wanted[0] ? rs.wanted[0] : "");
 	if (e2b_boxes_read(p->boxes, &p->count,

@@ -77,19 +77,20 @@ e2b_end_older(struct e2b *b, struct err *e)
 	(void)snprintf(task, sizeof(task), "%" PRId64, b->set->task_id);
 	for (unsigned int i = 2;; i++) {
 		struct err untold = { 0 };
+		int64_t wait_ms;
 
 		if (e2b_list(b, &filter, end_one, &x, e) == 0)
 			return 0;
 		b->dead = false;
 		if (!e2b_trouble_passes(b->trouble))
 			return -1;
-		if (clock_mono_ms() >= until)
+		if ((wait_ms = e2b_wait_ms(b, i, until)) == -1)
 			return give_up(b, e);
 		if (e2b_tell(b, &told, &untold) == -1) {
 			*e = untold;
 			return -1;
 		}
-		if (!e2b_pause(b, e2b_backoff_ms(i)))
+		if (!e2b_pause(b, wait_ms))
 			return e2b_fail(b, E2B_STOPPED, "", e);
 	}
 }

@@ -22,15 +22,23 @@ e2b_remember(struct e2b *b, struct err *e)
 	return h->remember == NULL ? 0 : h->remember(h->ctx, &b->memo, e);
 }
 
-/* It is gone: nobody is to look for it again. Another attempt may do better. */
-static int
-forget(struct e2b *b, struct err *e)
+void
+e2b_forget(struct e2b *b)
 {
 	const struct sandbox_host *h = b->host;
-	struct err why = *e, ignored = { 0 };
+	struct err e = { 0 };
 
-	if (h->remember != NULL && h->remember(h->ctx, NULL, &ignored) == -1)
-		log_err(LOG_WARN, &ignored, "e2b sandbox=%s", b->memo.id);
+	if (h->remember != NULL && h->remember(h->ctx, NULL, &e) == -1)
+		log_err(LOG_WARN, &e, "e2b sandbox=%s", b->memo.id);
+}
+
+/* It is gone. Another attempt may do better. */
+static int
+give_up(struct e2b *b, struct err *e)
+{
+	struct err why = *e;
+
+	e2b_forget(b);
 	b->host->failure = NULL;
 	return err_set(e, ERR_RETRY, "%s", why.text);
 }
@@ -43,9 +51,11 @@ find_it(struct e2b *b, const struct memo *m, unsigned int life_s, struct err *e)
 
 	memcpy(b->id, m->id, sizeof(b->id));
 	for (unsigned int i = 0; e2b_wake(b, life_s, e) == -1; i++) {
-		if (!e2b_trouble_passes(b->trouble) || clock_mono_ms() >= until)
+		int64_t wait_ms = e2b_wait_ms(b, i, until);
+
+		if (!e2b_trouble_passes(b->trouble) || wait_ms == -1)
 			return -1;
-		if (!e2b_pause(b, e2b_backoff_ms(i)))
+		if (!e2b_pause(b, wait_ms))
 			return e2b_fail(b, E2B_STOPPED, "", e);
 	}
 	return 0;
@@ -68,9 +78,12 @@ static int
 search_it(struct e2b *b, const struct memo *m, unsigned int life_s,
     struct err *e)
 {
-	if (e2b_search(b, m->nonce, search_ms(b, m), e) == -1)
-		return e->kind == ERR_ABSENT ? 1 : -1;
-	return e2b_renew(b, life_s, e);
+	if (e2b_search(b, m->nonce, search_ms(b, m), e) == 0)
+		return e2b_renew(b, life_s, e);
+	if (e->kind == ERR_ABSENT)
+		return 1;
+	memcpy(b->unborn, m->nonce, sizeof(b->unborn)); /* close() looks */
+	return -1;
 }
 
 int
@@ -90,7 +103,7 @@ e2b_reopen(struct e2b *b, const struct memo *m, unsigned int life_s,
 		rc = find_it(b, m, life_s, e);
 	}
 	if (rc == -1)
-		return b->dead ? forget(b, e) : -1;
+		return b->dead ? give_up(b, e) : -1;
 	gone_us = clock_wall_us() - m->began_us;
 	b->known_runs = m->runs;
 	b->known_us = gone_us > 0 ? gone_us : 0;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "exec/e2b_process.h"
+#include "exec/e2b_running.h"
 #include "util/clock.h"
 #include "util/fault.h"
 #include "util/heap.h"
@@ -14,129 +14,13 @@
 
 #define ARGS_MAX 96
 #define ENV_MAX 48
-#define CODE_MAX 100
-#define PIECE ((size_t)256 * 1024)
 #define LOOK_EVERY_MS 200 /* into the files, while the stream only hints */
+#define NEWS_MS 200       /* and for so long, before other things have a turn */
+#define WORDS_MS 3000     /* for the last words of one that was cut off */
 #define STARTS_MAX 6
 #define VANISHED_MAX 3
 #define LIFE_RESERVE_S 60 /* for what comes after a command */
 #define KILLED 137
-
-struct running {
-	struct e2b *b;
-	struct e2b_process p;
-	const struct sandbox_cmd *cmd;
-	struct sandbox_end *end;
-	char folder[64];
-	int64_t until_ms;
-	int64_t looked_ms; /* into the files */
-	bool known; /* a process before us has begun it, or was about to */
-	bool begun; /* it has been seen alive */
-	unsigned int starts, vanished, failures;
-};
-
-/* Files of the command. */
-static void
-path_of(const struct running *r, const char *name, char out[96])
-{
-	(void)snprintf(out, 96, "%s/%s", r->folder, name);
-}
-
-/* True if a failed request may be asked again later, and nothing is lost. */
-static bool
-may_wait(const struct running *r)
-{
-	return e2b_trouble_passes(r->b->trouble) ||
-	    r->b->trouble == E2B_STOPPED;
-}
-
-/* Passes on what is in out or err beyond what was. */
-static int
-read_one(struct running *r, enum sandbox_stream which, struct err *e)
-{
-	struct buf piece = BUF(PIECE);
-	char path[96];
-	int rc;
-
-	path_of(r, which == SANDBOX_STDOUT ? "out" : "err", path);
-	do {
-		buf_reset(&piece);
-		rc = e2b_read_from(r->b, path, r->p.got[which], PIECE, &piece,
-		    e);
-		if (rc == -1 && r->b->trouble == E2B_ABSENT) {
-			r->b->host->failure = NULL;
-			rc = 0; /* not begun yet */
-			break;
-		}
-		if (rc == -1 || piece.len == 0)
-			break;
-		r->p.got[which] += piece.len;
-		if (r->cmd->output != NULL &&
-		    r->cmd->output(r->cmd->ctx, which, piece.data, piece.len,
-			e) == -1) {
-			r->p.refused = true;
-			rc = -1;
-		}
-	} while (rc == 0 && piece.len == PIECE);
-	buf_clear(&piece);
-	return rc;
-}
-
-/* 0 also when it has to be done again later. */
-static int
-read_news(struct running *r, struct err *e)
-{
-	r->looked_ms = clock_mono_ms();
-	r->p.news = false;
-	if (read_one(r, SANDBOX_STDOUT, e) == 0 &&
-	    read_one(r, SANDBOX_STDERR, e) == 0)
-		return 0;
-	if (r->p.refused || !may_wait(r))
-		return -1;
-	r->p.news = true;
-	return 0;
-}
-
-/* "STATUS OUT ERR\n": 1 with the status, 0 when it is not there yet. */
-static int
-read_code(struct running *r, uint64_t sizes[2], struct err *e)
-{
-	struct buf text = BUF(CODE_MAX);
-	unsigned long long out, err;
-	char path[96], newline = '\0';
-	int rc, code;
-
-	path_of(r, "code", path);
-	rc = e2b_read_from(r->b, path, 0, CODE_MAX, &text, e);
-	if (rc == -1 && r->b->trouble == E2B_ABSENT) {
-		r->b->host->failure = NULL;
-		rc = 0;
-	} else if (rc == 0 && text.len > 0) {
-		if (sscanf(text.data, "%d %llu %llu%c", &code, &out, &err,
-			&newline) != 4 ||
-		    newline != '\n' || code < 0 || code > 255) {
-			rc = e2b_fail(r->b, E2B_PROTOCOL, "an exit status", e);
-		} else {
-			r->end->code = code;
-			sizes[SANDBOX_STDOUT] = out;
-			sizes[SANDBOX_STDERR] = err;
-			rc = 1;
-		}
-	}
-	buf_clear(&text);
-	return rc;
-}
-
-/* The command has ended: what the stream has not told is in the files. */
-static int
-read_rest(struct running *r, const uint64_t sizes[2], struct err *e)
-{
-	for (int i = SANDBOX_STDOUT; i <= SANDBOX_STDERR; i++)
-		if (r->p.got[i] < sizes[i] &&
-		    read_one(r, (enum sandbox_stream)i, e) == -1)
-			return -1;
-	return 0;
-}
 
 /*
  * When it has to end: the limit, or what the command's own clocks say. They ask
@@ -169,6 +53,10 @@ time_is_up(struct running *r)
 			(void)!e2b_process_term(&r->p, &ignored);
 	}
 	now = clock_mono_ms();
+	/* It may have ended well, long ago: nobody has been told yet. */
+	if (r->known && !r->asked && !r->end->stopped &&
+	    now < r->until_ms + (int64_t)r->b->set->busy_wait_s * 1000)
+		return false;
 	if (now < ends_ms(r))
 		return false;
 	r->end->cut_off = !r->end->stopped;
@@ -230,7 +118,7 @@ listen_on(struct running *r, struct err *e)
 	if (state == NET_STREAM_OPEN && !r->p.over) {
 		if (r->p.news &&
 		    clock_mono_ms() >= r->looked_ms + LOOK_EVERY_MS)
-			return read_news(r, e);
+			return e2b_read_news(r, NEWS_MS, e);
 		return 0;
 	}
 	if (r->p.refused) {
@@ -268,11 +156,12 @@ static int
 recover(struct running *r, struct err *e)
 {
 	uint64_t sizes[2] = { 0, 0 };
-	int rc = read_code(r, sizes, e);
+	int rc = e2b_read_code(r, sizes, e);
 
+	r->asked = r->asked || rc != -1;
 	if (rc == 1) {
 		r->begun = true;
-		return read_rest(r, sizes, e) == 0 ? 1 : -1;
+		return e2b_read_rest(r, sizes, e) == 0 ? 1 : -1;
 	}
 	if (rc == 0 && (rc = e2b_process_find(&r->p, e)) == 0) {
 		r->begun = r->begun || r->p.pid > 0;
@@ -281,7 +170,7 @@ recover(struct running *r, struct err *e)
 		if (rc == -1)
 			return -1;
 	}
-	if (rc == -1 && !may_wait(r))
+	if (rc == -1 && !e2b_may_wait(r))
 		return -1;
 	/* Not again at once; and not as if nothing had happened. */
 	(void)e2b_pause(r->b, e2b_backoff_ms(r->failures));
@@ -290,20 +179,22 @@ recover(struct running *r, struct err *e)
 		return 0;
 	}
 	r->failures = 0;
-	return read_news(r, e); /* before its silence is judged */
+	return e2b_read_news(r, NEWS_MS, e); /* before its silence is judged */
 }
 
 /* Its time is over, or somebody wants its end. */
 static int
 cut(struct running *r, struct err *e)
 {
+	/* The stream would tell while the files are read, and all twice. */
+	e2b_process_leave(&r->p);
 	/* One of earlier commands has been dealt with: not again. */
 	if (r->b->runs >= r->b->known_runs)
 		e2b_kill_tree(r->b, r->folder);
 	r->end->code = KILLED;
 	/* Its last words, which may say why it took so long. */
 	if (!r->b->dead && r->end->cut_off)
-		(void)!read_news(r, e);
+		(void)!e2b_read_news(r, WORDS_MS, e);
 	return 0;
 }
 

@@ -15,7 +15,7 @@ static const struct {
 	[E2B_FINE] = { ERR_BROKEN, "internal", false, "E2B answered well" },
 	[E2B_QUOTA] = { ERR_DENIED, "quota", true,
 	    "The E2B account already runs as many sandboxes as its plan allows. "
-	    "End some of them, or raise the limit, then start the task again" },
+	    "There is room again when some of them end, or with a higher limit" },
 	[E2B_RATE] = { ERR_DENIED, "e2b_rate", true,
 	    "E2B accepts no more requests of this account at the moment. Start "
 	    "the task again later" },

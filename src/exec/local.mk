@@ -21,10 +21,12 @@ libexec_a_SOURCES = \
 	src/exec/e2b_list.c \
 	src/exec/e2b_list.h \
 	src/exec/e2b_older.c \
+	src/exec/e2b_output.c \
 	src/exec/e2b_process.c \
 	src/exec/e2b_process.h \
 	src/exec/e2b_reopen.c \
 	src/exec/e2b_run.c \
+	src/exec/e2b_running.h \
 	src/exec/e2b_trouble.c \
 	src/exec/e2b_trouble.h \
 	src/exec/git_words.c \

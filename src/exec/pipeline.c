@@ -303,7 +303,8 @@ run_step(struct pipeline *p, enum step s, struct err *e)
 {
 	int64_t began = clock_mono_ms();
 
-	if (p->stop(p->ctx))
+	/* A sandbox that is there is taken up first, or nobody would end it. */
+	if (p->stop(p->ctx) && (s != STEP_SANDBOX || p->memo == NULL))
 		return pipeline_cancel(p, e);
 	if (spool_step(p->spool, steps[s].name, "started", NULL, e) == -1 ||
 	    steps[s].run(p, e) == -1)

@@ -39,6 +39,7 @@ struct pipeline {
 	struct spool_writer *spool;
 	int spool_fd;            /* its folder */
 	const struct memo *memo; /* a sandbox to go on with; NULL: a new one */
+	const char *digest;      /* of the secrets, for a memo */
 	bool (*stop)(void *ctx); /* true: the run is to be cancelled */
 	void *ctx;
 	int wake_fd; /* readable before stop() is true */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ struct runner {
 	struct spool_writer *spool;
 	bool resumes; /* a dead runner's attempt, with the sandbox it had */
 	struct memo memo;
+	char digest[MEMO_DIGEST]; /* of the secrets */
 };
 
 /* True once somebody has asked us to end. */
@@ -117,12 +119,42 @@ tell_resume(struct runner *r, struct err *e)
 	return spool_note(r->spool, "note", text, e);
 }
 
+/* The same for the same secrets, and no way back to them. */
+static void
+digest_secrets(const struct secrets *s, char out[MEMO_DIGEST])
+{
+	unsigned char digest[(MEMO_DIGEST - 1) / 2];
+	const char *const first[] = { s->github_token, s->e2b_api_key };
+	crypto_generichash_state state;
+
+	(void)crypto_generichash_init(&state, NULL, 0, sizeof(digest));
+	for (size_t i = 0; i < 2 + SECRETS_ENV_MAX; i++) {
+		const char *one = i < 2 ? first[i] : s->env[i - 2];
+
+		if (one != NULL)
+			(void)crypto_generichash_update(&state,
+			    (const unsigned char *)one, strlen(one) + 1);
+	}
+	(void)crypto_generichash_final(&state, digest, sizeof(digest));
+	encode_hex(out, digest, sizeof(digest));
+}
+
 /* Has there been a runner of this attempt that had a sandbox? */
 static int
 look_for_memo(struct runner *r, struct err *e)
 {
+	struct err ignored = { 0 };
+
+	digest_secrets(&r->secrets, r->digest);
 	if (memo_read(r->in->spool_fd, &r->memo, e) == -1)
 		return e->kind == ERR_ABSENT ? 0 : -1;
+	/* The next attempt ends the sandbox before it makes its own. */
+	if (strcmp(r->memo.secrets, r->digest) != 0) {
+		if (memo_forget(r->in->spool_fd, &ignored) == -1)
+			log_err(LOG_WARN, &ignored, "run");
+		return err_set(e, ERR_RETRY,
+		    "the agent in the sandbox has other keys than these");
+	}
 	r->resumes = true;
 	if (spool_writer_resume(r->spool, e) == -1)
 		return -1;
@@ -182,6 +214,7 @@ work(struct runner *r, struct err *e)
 		.spool = r->spool,
 		.spool_fd = r->in->spool_fd,
 		.memo = r->resumes ? &r->memo : NULL,
+		.digest = r->digest,
 		.stop = asked_to_stop,
 		.ctx = r,
 		.wake_fd = r->signal_fd };

@@ -186,7 +186,8 @@ remake_patch(struct pipeline *p, const struct buf *attributes,
 	if (run_script(p, "repatch.sh", 1, e) == -1)
 		return -1;
 	buf_clear(patch);
-	return get(p, OUT "patch", patch, "The patch", "PATCH_MAX_BYTES", e);
+	return get(p, OUT "repatched", patch, "The patch", "PATCH_MAX_BYTES",
+	    e);
 }
 
 /*

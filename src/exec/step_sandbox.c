@@ -1,6 +1,8 @@
 /* The sandbox that everything else happens in. */
 #include <string.h>
 
+#include <stdio.h>
+
 #include "exec/pipeline.h"
 #include "util/text.h"
 
@@ -18,9 +20,13 @@ static int
 remember(void *ctx, const struct memo *m, struct err *e)
 {
 	const struct pipeline *p = ctx;
+	struct memo memo;
 
-	return m == NULL ? memo_forget(p->spool_fd, e)
-			 : memo_write(p->spool_fd, m, e);
+	if (m == NULL)
+		return memo_forget(p->spool_fd, e);
+	memo = *m;
+	(void)snprintf(memo.secrets, sizeof(memo.secrets), "%s", p->digest);
+	return memo_write(p->spool_fd, &memo, e);
 }
 
 static bool

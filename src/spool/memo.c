@@ -31,6 +31,7 @@ memo_write(int dirfd, const struct memo *m, struct err *e)
 	json_name_int(&j, "began_us", m->began_us);
 	json_name_int(&j, "cut_run", m->cut_run);
 	json_name_bool(&j, "cut_early", m->cut_early);
+	json_name_text(&j, "secrets", m->secrets);
 	json_close(&j);
 	if (!buf_ok(&text))
 		(void)err_set(e, ERR_RETRY, "out of memory for " MEMO_FILE);
@@ -78,7 +79,9 @@ take_memo(struct json_object *o, struct memo *m)
 	    !take_run(o, "runs", &m->runs) ||
 	    json_get_int(o, "began_us", &m->began_us) != JSON_FOUND ||
 	    !take_run(o, "cut_run", &m->cut_run) ||
-	    json_get_bool(o, "cut_early", &m->cut_early) != JSON_FOUND)
+	    json_get_bool(o, "cut_early", &m->cut_early) != JSON_FOUND ||
+	    !take_word(o, "secrets", "0123456789abcdef", m->secrets,
+		sizeof(m->secrets)))
 		return false;
 	return m->nonce[0] != '\0';
 }

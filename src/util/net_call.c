@@ -190,20 +190,29 @@ set_request(CURL *curl, const struct net_request *rq, CURLU *url,
 	return rc;
 }
 
-/* Copies a header of the answer; "" when it is not there or does not fit. */
+/*
+ * Copies a header of the answer; "" and false when it is not there or, which
+ * *too_long tells (it may be NULL), does not fit.
+ */
 static bool
-copy_header(CURL *curl, const char *name, char *out, size_t size)
+copy_header(CURL *curl, const char *name, char *out, size_t size,
+    bool *too_long)
 {
 	struct curl_header *h;
 	size_t len;
 
 	out[0] = '\0';
+	if (too_long != NULL)
+		*too_long = false;
 	if (curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
 		return false;
 	/* 7.88 leaves the end of the line in a value that is empty. */
 	len = strcspn(h->value, "\r\n");
-	if (len >= size)
+	if (len >= size) {
+		if (too_long != NULL)
+			*too_long = true;
 		return false;
+	}
 	memcpy(out, h->value, len);
 	out[len] = '\0';
 	return true;
@@ -218,13 +227,14 @@ read_answer(CURL *curl, const struct net_request *rq, struct net_response *rs)
 
 	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	rs->status = (int)status;
-	(void)copy_header(curl, "Location", rs->location, sizeof(rs->location));
+	(void)copy_header(curl, "Location", rs->location, sizeof(rs->location),
+	    NULL);
 	(void)copy_header(curl, "Content-Type", rs->content_type,
-	    sizeof(rs->content_type));
+	    sizeof(rs->content_type), NULL);
 	for (size_t i = 0; rq->want != NULL && rq->want[i] != NULL; i++)
 		rs->has_wanted[i] = copy_header(curl, rq->want[i],
-		    rs->wanted[i], sizeof(rs->wanted[i]));
-	(void)copy_header(curl, "Retry-After", said, sizeof(said));
+		    rs->wanted[i], sizeof(rs->wanted[i]), &rs->long_wanted[i]);
+	(void)copy_header(curl, "Retry-After", said, sizeof(said), NULL);
 	/* Reads seconds and dates alike; the text only tells 0 from nothing. */
 	if (said[0] != '\0' &&
 	    curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait_s) == CURLE_OK)

@@ -181,6 +181,54 @@ def test_time_limit_ends_the_whole_tree(shop):
     assert "AGENT_TIMEOUT_S" in r.error and "begun" in r.output
 
 
+def test_time_limit_in_mid_flood(shop):
+    """What was said until then is there in its order, each word once."""
+    script = "i=0; while :; do i=$((i+1)); echo line $i; done"
+    with shop.started("plain", script, token=TOKEN, agent_limit_s=2,
+                      output_max_bytes=200 << 20) as (process, spool):
+        assert process.wait(90) == 0
+    r = runkit.Result(spool, 0, 0)
+    assert (r.outcome, r.failure) == ("failed", "timeout")
+    lines = r.output.split("\n")
+    assert len(lines) > 1000
+    assert lines[:-1] == [f"line {i}" for i in range(1, len(lines))]
+
+
+def test_the_shells_own_words_are_no_output(shop):
+    r = run(shop, "echo here; kill -SEGV $$")
+    assert (r.outcome, r.failure) == ("failed", "agent_failed")
+    assert r.output == "here\n" and "egmentation" not in r.error
+
+
+@pytest.mark.parametrize("answer", [
+    {"text": "{}", "content_type": "application/json"},
+    {"text": "null", "content_type": "application/json"},
+    {"text": "[]", "content_type": "application/json",
+     "headers": {"X-Next-Token": "x" * 600}}])
+def test_what_is_no_list_is_not_an_empty_one(shop, answer):
+    """A second attempt knows nothing of the first one's sandbox then."""
+    mark = shop.mark()
+    shop.e2b.fault(match={"method": "GET", "path": "^/v2/sandboxes"}, times=0,
+                   answer={"status": 200, **answer})
+    r = run(shop, attempt=2)
+    assert (r.outcome, r.failure) == ("failed", "e2b_protocol")
+    assert not since(shop, mark, "sandbox.create")
+
+
+def test_cancel_after_an_agent_that_lingered(shop):
+    """Its tree was ended, and the run goes on: it hears a wish still."""
+    script = """echo '{"is":"end","ok":true,"text":"done"}'; sleep 300"""
+    with shop.started("plain", script, token=TOKEN, agent="lines",
+                      agent_linger_s=1, faults="e2b.before_command:3:stop"
+                      ) as (process, spool):
+        wait_for(lambda: pathlib.Path(f"/proc/{process.pid}/stat").read_text()
+                 .rpartition(")")[2].split()[0] == "T", 40)
+        process.terminate()
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(20) == 0
+    assert runkit.Result(spool, 0, 0).outcome == "cancelled"
+
+
 def test_life_is_renewed(shop):
     """A sandbox must outlive its command."""
     mark = shop.mark()

@@ -203,6 +203,51 @@ def test_cancelled_after_it_was_taken_up(shop):
     assert shop.no_sandbox_left()
 
 
+def test_cancelled_before_it_is_taken_up(shop):
+    """Nobody else would end the sandbox, and the agent in it."""
+    with shop.started("plain", "echo here; sleep 60", token=TOKEN,
+                      faults="run.in_agent:1:kill") as (process, spool):
+        assert process.wait(60) == -signal.SIGKILL
+    with shop.kit.begun(spool.parent, TOKEN, faults="run.start:1:stop",
+                        e2b_api_key=API_KEY) as process:
+        wait_for(lambda: pathlib.Path(f"/proc/{process.pid}/stat").read_text()
+                 .rpartition(")")[2].split()[0] == "T")
+        process.terminate()
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(20) == 0
+    assert runkit.Result(spool, 0, 0).outcome == "cancelled"
+    assert shop.no_sandbox_left()
+
+
+def test_other_keys_than_the_agent_has(shop):
+    """The redactor would not know the old ones: another attempt's sandbox."""
+    with shop.started("plain", "echo here; sleep 60", token=TOKEN,
+                      faults="run.in_agent:1:kill") as (process, spool):
+        assert process.wait(60) == -signal.SIGKILL
+    with shop.kit.begun(spool.parent, TOKEN + "2",
+                        e2b_api_key=API_KEY) as process:
+        assert process.wait(20) == 75
+    assert not (spool / "sandbox.json").exists()
+    assert not (spool / "result.json").exists()
+    shop.e2b.admin("POST", "/reset")  # as the next attempt would
+
+
+def test_a_patch_that_is_made_twice(shop):
+    """Killed at each command of collecting; the file needs care in a patch."""
+    for nth in (3, 4, 5):
+        mark = shop.mark()
+        with shop.started("plain", "printf 'a\\r\\nC\\r\\n' >crlf", token=TOKEN,
+                          faults=f"e2b.before_command:{nth}:kill") as (
+                              process, spool):
+            if process.wait(60) != -signal.SIGKILL:
+                break
+        r = is_well(again(shop, spool))
+        assert shop.kit.tree_of_patch("plain", r.patch) == \
+            shop.kit.tree_after("plain", "printf 'a\\r\\nC\\r\\n' >crlf")
+        assert len(since(shop, mark, "sandbox.create")) == 1
+    assert nth > 3
+
+
 def test_much_output_is_there_once(shop):
     """Megabytes, and death somewhere in them."""
     script = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); echo out $i; done"

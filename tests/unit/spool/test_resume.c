@@ -233,6 +233,7 @@ test_memo(void **state)
 	assert_int_equal(e.kind, ERR_ABSENT);
 	(void)strcpy(in.nonce, "0123456789abcdef0123456789abcdef");
 	(void)strcpy(in.id, "abc-1");
+	(void)strcpy(in.secrets, "0123456789abcdef0123456789abcdef");
 	assert_int_equal(memo_write(f->fd, &in, &e), 0);
 	assert_int_equal(memo_read(f->fd, &out, &e), 0);
 	assert_memory_equal(&in, &out, sizeof(in));
@@ -244,7 +245,7 @@ test_memo(void **state)
 static void
 test_no_memo(void **state)
 {
-#define REST ",\"cut_run\":0,\"cut_early\":false}"
+#define REST ",\"cut_run\":0,\"cut_early\":false,\"secrets\":\"\"}"
 	static const char *const bad[] = { "", "{", "{}", "[]", "null",
 		"{\"nonce\":\"xyz\",\"id\":\"a\",\"v1\":false,\"runs\":1,"
 		"\"began_us\":1" REST,
