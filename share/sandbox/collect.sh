@@ -6,8 +6,8 @@
 # From the environment: TASKMILL_CONTROL, TASKMILL_EMAIL (of the commit's author), TASKMILL_FILES_MAX (most files),
 # TASKMILL_BLOBS (how many files' texts are wanted), TASKMILL_BLOB_MAX (their
 # largest size). Reads out/base and message. Writes to out/: commit, raw, diff,
-# patch, blobs, nested (only if there are any); nothing but state when nothing
-# changed. state is "same", "changed", "many", or "replaced" when there is no
+# patch, blobs, nested (only if there are any); nothing but state, and raw if
+# there are submodules to speak of, when nothing changed. state is "same", "changed", "many", or "replaced" when there is no
 # folder to look at. Exits with 4 when attributes make a file unfit to be stored.
 set -u
 umask 022
@@ -60,6 +60,37 @@ add_all() {
 	safe_git --work-tree="$repo" add -A "$@" 2>"$out/add"
 }
 
+# From the list of changes: what undoes those that are submodules' alone. The
+# patch does not have them, and the commit must be what the patch gives. One
+# whose place files have taken stays away.
+links_as_before() {
+	awk -F '\t' '
+	function plain(path) {
+		return path ~ /^"/ ? substr(path, 2, length(path) - 2) : path
+	}
+	{
+		split(substr($1, 2), f, " ")
+		if (f[2] == "160000" && f[1] != "160000")
+			print "0 " f[4] "\t" $2
+		else if (f[1] == "160000" && f[2] == "160000")
+			print f[1] " " f[3] "\t" $2
+		else if (f[1] == "160000" && f[2] == "000000")
+			gone[$2] = f[1] " " f[3] "\t" $2
+		else
+			path[plain($2)]
+	}
+	END {
+		for (link in gone) {
+			taken = 0
+			for (name in path)
+				taken = taken ||
+					index(name, plain(link) "/") == 1
+			if (!taken)
+				print gone[link]
+		}
+	}'
+}
+
 { read -r base && read -r base_tree; } <"$out/base" || exit 3
 cd -- "$repo" || {
 	chmod -- u+rwx "$repo" && cd -- "$repo" || exit 3
@@ -81,8 +112,26 @@ if ! add_all; then
 fi
 
 cd -- "$control/empty" || exit 3
-tree=$(safe_git write-tree) || exit 3
+all=$(safe_git write-tree) || exit 3
+tree=$all
+if [ "$tree" != "$base_tree" ]; then
+	safe_git diff-index --cached --raw --no-renames --no-abbrev \
+		--ignore-submodules=none "$base" | grep '^:[0-7 ]*160000 ' \
+		>"$out/links"
+	if [ -s "$out/links" ]; then
+		safe_git diff-index --cached --raw --no-renames --no-abbrev \
+			--ignore-submodules=none "$base" | links_as_before |
+			safe_git update-index --index-info || exit 3
+		tree=$(safe_git write-tree) || exit 3
+	fi
+fi
+# This list alone has submodules in it: a new one is worth a warning.
+list_changes() {
+	safe_git diff-tree --ignore-submodules=none -r -z --raw --no-abbrev \
+		--full-index -M "$base" "$all" >"$out/raw" || exit 3
+}
 if [ "$tree" = "$base_tree" ]; then
+	[ "$all" = "$tree" ] || list_changes
 	echo same >"$out/state"
 	exit 0
 fi
@@ -100,9 +149,7 @@ safe_git --work-tree="$control/empty" diff --no-ext-diff --no-textconv \
 	--ignore-submodules=all --no-color -M "$base" "$commit" >"$out/diff" &
 diff_job=$!
 
-# This list alone has submodules in it: a new one is worth a warning.
-safe_git diff-tree --ignore-submodules=none -r -z --raw --no-abbrev --full-index -M \
-	"$base" "$commit" >"$out/raw" || exit 3
+list_changes
 # A line for each change, and for each name: a name may look like a change,
 # but can then only be counted, or choose a text that is not looked for.
 tr '\0' '\n' <"$out/raw" | awk -v most="$TASKMILL_FILES_MAX" \

@@ -334,17 +334,30 @@ out:
 static int
 take_nothing(struct pipeline *p, struct err *e)
 {
-	struct buf empty = BUF(8);
-	const struct changes none = { 0 };
+	struct buf raw = BUF(RAW_MAX), diff = BUF(8), patch = BUF(8);
+	struct err ignored = { 0 };
+	struct changes c = { 0 };
 	size_t len;
+	int rc = -1;
 
-	if (report_nested(p, &none, e) == -1 ||
-	    take(&empty, &p->result->diff, &len, e) == -1)
-		return -1;
-	empty = (struct buf)BUF(8);
-	if (take(&empty, &p->result->patch, &len, e) == -1)
-		return -1;
-	return take_paths(p, &none, e);
+	/* It is there when only submodules are in it. */
+	if (sandbox_get(p->sb, OUT "raw", &raw, &ignored) == 0 &&
+	    changes_read(&c, &raw, (size_t)p->spec->changed_files_max, e) ==
+		-1) {
+		rc = e->kind == ERR_INVALID ? fail_many(p, e)
+					    : pipeline_sandbox_error(p, e);
+		goto out;
+	}
+	if (report_nested(p, &c, e) == 0 &&
+	    take(&diff, &p->result->diff, &len, e) == 0 &&
+	    take(&patch, &p->result->patch, &len, e) == 0)
+		rc = take_paths(p, &c, e);
+out:
+	changes_clear(&c);
+	buf_clear(&raw);
+	buf_clear(&diff);
+	buf_clear(&patch);
+	return rc;
 }
 
 int

@@ -186,6 +186,7 @@ def test_nested_repository_alone_is_no_change_of_the_patch(shop):
     assert (r.outcome, r.changed_files) == ("completed", [])
     assert "n is a Git repository" in " ".join(r.texts("warning"))
     assert not r.diff and not r.patch
+    assert r.commit_hash is None  # there is none to be published
 
 
 def test_no_change_is_a_success(shop):

@@ -124,16 +124,28 @@ def test_the_same_input_gives_the_same_commit(shop):
     assert len(refs.splitlines()) == 2
 
 
-def test_submodule_stays(shop):
-    shop.repository("with-sub", "echo x >a")
-    work = shop.folder / "work" / "with-sub"
+OTHER_COMMIT = ("cd module; git init -q .; echo 1 >i; git add i;"
+                "git -c user.name=a -c user.email=b commit -qm y; cd ..;")
+
+
+@pytest.mark.parametrize("before", ["", "rmdir module;", OTHER_COMMIT])
+def test_submodule_stays(shop, before):
+    """Whatever becomes of its folder: the patch has no submodules."""
+    name = f"with-sub{shop.count}"
+    shop.repository(name, "echo x >a")
+    work = shop.folder / "work" / name
     git("update-index", "--add", "--cacheinfo",
         "160000,0123456789012345678901234567890123456789,module", cwd=work)
     git("commit", "-q", "-m", "sub", cwd=work)
-    git("push", "-q", str(shop.bare("with-sub")), "main", cwd=work)
-    r = shop.run("with-sub", "echo y >b", token=TOKEN)
-    p = Push(shop, "with-sub", r.patch, r.metadata["base_commit"])
+    git("push", "-q", str(shop.bare(name)), "main", cwd=work)
+    r = shop.run(name, before + "echo y >b", token=TOKEN)
+    assert r.outcome == "completed", r.error
+    assert r.changed_files == ["b"]
+    p = Push(shop, name, r.patch, r.metadata["base_commit"])
     assert p.succeeds() == r.commit_hash
+    listed = git("ls-tree", HEAD, cwd=shop.bare(name)).stdout.decode()
+    assert "160000 commit 0123456789012345678901234567890123456789\tmodule" \
+        in listed.splitlines()
 
 
 def test_nested_repository_stays_out(shop):
