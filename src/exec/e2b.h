@@ -20,13 +20,13 @@
  * output and its exit status are in files, so that a broken connection costs
  * nothing (E1).
  *
- * Files, each e2b_ but the first: e2b.c opens and closes, http asks, control
- *are the calls to the account's API, create makes a sandbox without ever making
- * two, reopen goes on with that of a process that has died, list lists them,
- * older ends those of earlier attempts, files puts and gets, process starts a
- * command and listens, run follows it to its end, output reads what it says,
- * kill ends it before, trouble knows the errors, envelope and event the
- *streams, debug the log.
+ * Files, each e2b_ but the first: e2b.c opens and closes, http asks,
+ * control are the calls to the account's API, create makes a sandbox
+ * without ever making two, reopen goes on with that of a process that has
+ * died, list lists them, older ends those of earlier attempts, files puts
+ * and gets, process starts a command and listens, run follows it to its
+ * end, output reads what it says, kill ends it before, trouble knows the
+ * errors, envelope and event the streams, debug the log.
  */
 #define E2B_ID_MAX 64
 #define E2B_URL_MAX 700
