@@ -59,11 +59,11 @@ an_entry_does_not_outlive_its_token(void **state)
 	struct buf token = BUF(JWT_TOKEN_MAX);
 	struct token_cache *cache = NULL;
 	struct err e = { 0 };
-	int64_t limit = clock_mono_ms() + 5000;
+	int64_t limit = clock_mono_ms() + 60000;
 
 	(void)state;
 	assert_int_equal(token_cache_new(&cache, 8, &e), 0);
-	forge(&token, HS256, payload_with(0, 2, ACCESS));
+	forge(&token, HS256, payload_with(0, 4, ACCESS));
 	assert_int_equal(check(cache, &access_want, &token, &e), 0);
 	while (check(cache, &access_want, &token, &e) == 0) {
 		const struct timespec nap = { 0, 20000000 };
@@ -96,30 +96,30 @@ a_full_cache_forgets_and_stays_right(void **state)
 	buf_clear(&token);
 }
 
-/* What the cache is for: measured as a ratio, so that a slow machine does not
- * matter. */
+/* What the cache is for: measured as a ratio of the time that this process
+ * computes, so that a slow or busy machine does not matter. */
 static void
 a_remembered_token_is_cheaper(void **state)
 {
 	struct buf token = BUF(JWT_TOKEN_MAX);
 	struct token_cache *cache = NULL;
 	struct err e = { 0 };
-	int64_t start, plain, cached;
+	clock_t start, plain, cached;
 	int i;
 
 	(void)state;
 	assert_int_equal(token_cache_new(&cache, 64, &e), 0);
 	forge(&token, HS256, payload_with(0, 60, ACCESS));
 	assert_int_equal(check(cache, &access_want, &token, &e), 0);
-	start = clock_mono_us();
+	start = clock();
 	for (i = 0; i < 2000; i++)
 		assert_int_equal(check(NULL, &access_want, &token, &e), 0);
-	plain = clock_mono_us() - start;
-	start = clock_mono_us();
+	plain = clock() - start;
+	start = clock();
 	for (i = 0; i < 2000; i++)
 		assert_int_equal(check(cache, &access_want, &token, &e), 0);
-	cached = clock_mono_us() - start;
-	print_message("2000 checks: %ld us without, %ld us with the cache\n",
+	cached = clock() - start;
+	print_message("2000 checks: %ld without, %ld with the cache\n",
 	    (long)plain, (long)cached);
 	assert_true(cached < plain);
 	token_cache_free(cache);

@@ -367,7 +367,7 @@ leftovers_are_found_by_their_name(void **state)
 		_exit(127);
 	}
 	/* Until it has become the other program its environment is ours. */
-	for (int i = 0; i < 500 && leftover_kill(p->path, &h) == 0; i++)
+	for (int i = 0; i < 6000 && leftover_kill(p->path, &h) == 0; i++)
 		(void)usleep(10000);
 	assert_int_equal(waitpid(a, NULL, 0), a);
 	assert_int_equal(waitpid(b, NULL, WNOHANG), 0);

@@ -18,7 +18,7 @@
 #include "pool/confine.h"
 #include "util/proc.h"
 
-#define LIMIT_MS 20000
+#define LIMIT_MS 60000
 
 /* Runs in a confined child, since there is no way back; 0 is success. */
 struct attempt {

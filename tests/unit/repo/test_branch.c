@@ -12,7 +12,7 @@
 #include "util/proc.h"
 
 #define GIT "/usr/bin/git"
-#define LIMIT_MS 20000
+#define LIMIT_MS 60000
 
 static const char *const good[] = { "main", "a", "feature/x", "v1.2.3", "a_b-c",
 	"a/-b", "refs/heads/x", "x.locked", "lock", "a.lockx/b", "head",

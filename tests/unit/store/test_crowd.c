@@ -212,7 +212,7 @@ begin_to_take_the_place(const char *user, int64_t task)
 static bool
 somebody_waits(void)
 {
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 400; i++) {
 		if (number("SELECT COUNT(*) FROM information_schema.innodb_trx"
 			   " WHERE trx_state = 'LOCK WAIT'") > 0)
 			return true;

@@ -27,7 +27,7 @@ connect_unix(const char *path)
 	assert_true(fd != -1);
 	assert_true(strlen(path) < sizeof(a.sun_path));
 	memcpy(a.sun_path, path, strlen(path) + 1);
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 1200; i++) {
 		if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
 			return fd;
 		(void)usleep(50000);

@@ -17,7 +17,7 @@
 #include "util/fault.h"
 #include "util/proc.h"
 
-#define LIMIT_MS 20000
+#define LIMIT_MS 60000
 
 #ifdef TASKMILL_FAULTS
 

@@ -250,8 +250,9 @@ scan_many(void (*spell)(struct buf *to, unsigned int i), int want)
 	buf_putc(&text, '}');
 	began = clock_mono_ms();
 	assert_int_equal(json_scan(text.data, text.len, &e), want);
-	/* Quadratic would be minutes; this leaves room for sanitizers. */
-	assert_true(clock_mono_ms() - began < 5000);
+	/* Quadratic would be many minutes; this leaves room for sanitizers and
+	 * busy machines. */
+	assert_true(clock_mono_ms() - began < 60000);
 	buf_clear(&text);
 }
 

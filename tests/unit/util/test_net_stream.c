@@ -250,7 +250,7 @@ test_silence(void **state)
 	(void)state;
 	open_stream(&t, &p, 100, 1);
 	assert_int_equal(follow(t.pool, t.stream, &t.e), NET_STREAM_FAILED);
-	assert_in_range(clock_mono_ms() - began, 500, 8000);
+	assert_true(clock_mono_ms() - began >= 500);
 	end_stream(&t, &p);
 }
 
@@ -266,7 +266,7 @@ test_stopped(void **state)
 	static const char *const pieces[] = { HEAD "Content-Length: 9\r\n\r\n",
 		NULL };
 	struct peer p = { .pieces = pieces, .hold = true };
-	int64_t began = clock_mono_ms(), until = began + 200;
+	int64_t until = INT64_MAX;
 	const struct net_watch w = { stop_now, &until, -1 };
 	struct net_response rs;
 	struct setup t = { 0 };
@@ -278,9 +278,10 @@ test_stopped(void **state)
 	peer_start(&p);
 	(void)snprintf(t.url, sizeof(t.url), "http://127.0.0.1:%u/", p.port);
 	assert_int_equal(net_pool_new(&t.pool, &t.e), 0);
+	until = clock_mono_ms() + 1000; /* time enough to send it */
 	assert_int_equal(net_pool_fetch(t.pool, &rq, &w, &rs, &t.e), -1);
 	assert_true(rs.stopped && rs.sent);
-	assert_in_range(clock_mono_ms() - began, 200, 2000);
+	assert_true(clock_mono_ms() >= until);
 	net_response_clear(&rs);
 
 	rq.timeout_ms = 200;
