@@ -20,12 +20,14 @@ import time
 
 import pytest
 
+from apikit import free_port
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GENERATE = ROOT / "nginx" / "generate"
 SBIN = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 NGINX = shutil.which("nginx", path=SBIN)
 FCGIWRAP = shutil.which("fcgiwrap", path=SBIN)
-STARTED_S = 5
+STARTED_S = 60
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 
@@ -106,13 +108,7 @@ class Pool:
 
 def generate(*args):
     return subprocess.run([str(GENERATE), *map(str, args)], check=True,
-                          capture_output=True, text=True, timeout=20).stdout
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+                          capture_output=True, text=True, timeout=60).stdout
 
 
 class Web:
@@ -141,7 +137,7 @@ class Web:
     def connect(self, source="127.0.0.1"):
         context = ssl.create_default_context(cafile=str(self.ca))
         return http.client.HTTPSConnection(
-            "127.0.0.1", self.port, timeout=10, context=context,
+            "127.0.0.1", self.port, timeout=60, context=context,
             source_address=(source, 0))
 
     def ask(self, method, path, body=None, headers=None, **where):
@@ -155,7 +151,7 @@ class Web:
 
     def raw(self, request, tls=True):
         """Bytes as they are; the status and the body that come back."""
-        with socket.create_connection(("127.0.0.1", self.port), 10) as plain:
+        with socket.create_connection(("127.0.0.1", self.port), 60) as plain:
             link = plain
             if tls:
                 context = ssl.create_default_context(cafile=str(self.ca))
@@ -170,7 +166,7 @@ class Web:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
 
 def params_of(body):
@@ -240,7 +236,7 @@ def test_both_kinds_pass_nginx_t(folder, web):
         f"{folder}/t4; scgi_temp_path {folder}/t5; include {site}; }}\n")
     for path in (conf, web.folder / "nginx.conf"):
         subprocess.run([NGINX, "-t", "-c", str(path)], check=True,
-                       capture_output=True, timeout=10)
+                       capture_output=True, timeout=60)
 
 
 @pytest.mark.parametrize("args", [
@@ -261,7 +257,7 @@ def test_both_kinds_pass_nginx_t(folder, web):
 ])
 def test_nonsense_is_refused(args, tmp_path):
     done = subprocess.run([str(GENERATE), *args], cwd=tmp_path,
-                          capture_output=True, timeout=10)
+                          capture_output=True, timeout=60)
     assert done.returncode == 2 and done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -310,7 +306,7 @@ def test_http2_and_tls_versions(web):
             ["curl", "-sS", "--cacert", str(web.ca), "-o", os.devnull, "-w",
              "%{http_version} %{http_code}", *options,
              f"https://localhost:{web.port}/ping"],
-            capture_output=True, text=True, timeout=10)
+            capture_output=True, text=True, timeout=60)
 
     (web.folder / "big").write_bytes(bytes(1100000))
     assert curl("--http2").stdout == "2 200"
@@ -495,7 +491,7 @@ def test_log_is_json_without_secrets(web):
         "Authorization": "Bearer headersecret", "Cookie": "c=cookiesecret",
         "Referer": "https://x/?t=referersecret", "User-Agent": 'a "q" \\ \n'
         .strip()})
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + STARTED_S
     while "/api/logged" not in web.log() and time.monotonic() < deadline:
         time.sleep(0.02)
     lines = [json.loads(line) for line in web.log().splitlines()]
@@ -530,7 +526,7 @@ def git(*args, ca=None, cwd=None):
     if ca is not None:
         env["GIT_SSL_CAINFO"] = str(ca)
     return subprocess.run(["git", *map(str, args)], env=env, cwd=cwd,
-                          capture_output=True, text=True, timeout=15)
+                          capture_output=True, text=True, timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -555,7 +551,7 @@ def git_server(folder):
     yield ["--git-root", root, "--git-socket", path]
     # its children outlive it otherwise
     os.killpg(process.pid, signal.SIGTERM)
-    process.wait(timeout=10)
+    process.wait(timeout=60)
 
 
 def serve_git(folder, web, git_server, name, *options):

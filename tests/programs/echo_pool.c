@@ -6,7 +6,7 @@
  *					"name value" lines, read again on HUP
  *	echo_pool - SETTINGS		one worker on fd 0
  *
- * Paths: /sleep?ms=, /there?ms=, /die, /big?n=, /forbidden; anything else
+ * Paths: /sleep?ms=, /there, /gone, /die, /big?n=, /forbidden; anything else
  *answers with what arrived.
  */
 #include <errno.h>
@@ -160,6 +160,21 @@ mirror(struct echo *s, const struct http_request *rq, struct http_response *rs)
 	json_close(&j);
 }
 
+/* Until the client has left, or for as long as a test has patience. */
+static void
+wait_until_gone(const struct echo *s)
+{
+	for (int i = 0; i < 6000 && s->there(s->there_ctx); i++)
+		sleep_ms(10);
+}
+
+static void
+log_there(const struct echo *s, const struct http_request *rq)
+{
+	log_line(LOG_INFO, "there=%d id=%s", s->there(s->there_ctx),
+	    rq->request_id);
+}
+
 static void
 handle(void *ctx, const struct http_request *rq, struct http_response *rs)
 {
@@ -175,13 +190,10 @@ handle(void *ctx, const struct http_request *rq, struct http_response *rs)
 	}
 	if (strcmp(rq->path, "/sleep") == 0)
 		sleep_ms(number(rq, "ms"));
-	if (strcmp(rq->path, "/there") == 0) {
-		struct echo *s = ctx;
-
-		sleep_ms(number(rq, "ms"));
-		log_line(LOG_INFO, "there=%d id=%s", s->there(s->there_ctx),
-		    rq->request_id);
-	}
+	if (strcmp(rq->path, "/gone") == 0)
+		wait_until_gone(ctx);
+	if (strcmp(rq->path, "/there") == 0 || strcmp(rq->path, "/gone") == 0)
+		log_there(ctx, rq);
 	mirror(ctx, rq, rs);
 }
 
