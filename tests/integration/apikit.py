@@ -35,7 +35,8 @@ BINARY = os.environ.get("TASKMILL_BIN", str(ROOT / "build-faults" / "taskmill"))
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 SECRET = "a secret of tests that has more than 32 bytes"
 PASSWORD = "correct horse battery staple"
-START_S = 60
+START_S = 120
+PATIENCE_S = 60
 
 RE_TIME = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,5}[1-9])?\+00:00")
@@ -51,16 +52,31 @@ def why_not():
     return None
 
 
+TAKEN = []  # holds our ports as long as this process lives
+
+
 def free_port():
-    """Below those that the kernel gives to whoever connects somewhere."""
+    """Below those that the kernel gives to whoever connects somewhere, and
+    not one that another process of these tests is about to use."""
     while True:
         port = random.SystemRandom().randrange(15000, 32000)
-        with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) != 0:
-                return port
+        mark = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            mark.bind(f"\0taskmill-test-port-{port}")
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                s.bind(("127.0.0.1", port))
+        except OSError:
+            mark.close()
+            continue
+        TAKEN.append(mark)
+        return port
 
 
 def wait_for(condition, seconds, what):
+    """Waits for a true value. On a busy machine all takes its time, so nobody
+    waits less than PATIENCE_S; only what never comes is a failure."""
+    seconds = max(seconds, PATIENCE_S)
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
@@ -251,7 +267,7 @@ class Stack:
 
     def run(self, *argv, **more):
         done = subprocess.run([str(a) for a in argv], text=True,
-                              capture_output=True, timeout=60,
+                              capture_output=True, timeout=120,
                               env={**os.environ, "PATH": PATH}, **more)
         assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -307,7 +323,7 @@ class Stack:
             try:
                 return requests.get(f"{self.url}/healthz", verify=str(self.ca),
                                     timeout=5).status_code == 200
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 return False
         wait_for(answers, START_S, "nginx and the pool")
         DESCRIBED[self.url] = self.seen
@@ -357,7 +373,7 @@ class Stack:
                           user.id, input=password + "\n")
         return user
 
-    def call(self, method, path, token=None, headers=None, timeout=30,
+    def call(self, method, path, token=None, headers=None, timeout=60,
              **more):
         """One request; its answer must be one that is described."""
         headers = dict(headers or {})
@@ -377,7 +393,7 @@ class Stack:
             more["json"] = body
         return self.call("POST", path, token, **more)
 
-    def raw(self, request, seconds=10):
+    def raw(self, request, seconds=60):
         """Sends bytes as they are; the status line's number and all bytes."""
         context = ssl.create_default_context(cafile=str(self.ca))
         with socket.create_connection(("localhost", self.port), seconds) as s, \

@@ -16,7 +16,7 @@ BINARY = os.environ.get("TASKMILL_BIN",
                         str(ROOT / "build-faults" / "taskmill"))
 TOKEN = "ghp_0123456789abcdefTOKEN"
 KEY = "sk-test-0123456789abcdef"
-LIMIT_S = 60  # for one run; generous, because of sanitizers
+LIMIT_S = 120  # for one run; generous, because machines are busy
 
 GIT_ENV = {
     "PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C",
@@ -194,8 +194,10 @@ class Kit:
         return git("rev-parse", "HEAD^{tree}", cwd=clone).stdout.strip()
 
     def leftovers(self):
-        """Processes that still have something of our workspaces."""
+        """Processes that still have something of our workspaces, or that are
+        about to: a child of a runner that has not yet become another program."""
         found = []
+        runs = b"\0--spec\0" + str(self.folder).encode()
         for proc in pathlib.Path("/proc").glob("[0-9]*"):
             try:
                 text = (proc / "cmdline").read_bytes()
@@ -203,20 +205,25 @@ class Kit:
                 text += os.readlink(proc / "cwd").encode()
             except OSError:
                 continue
-            if str(self.boxes).encode() in text:
+            if str(self.boxes).encode() in text or runs in text:
                 found.append((proc.name, text[:200]))
         return found
 
     def end_leftovers(self):
-        """What the reaper does for a runner that was killed."""
-        for pid, _ in self.leftovers():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        """What the reaper does for a runner that was killed. One may begin
+        while it is looked for."""
+        def none_left():
+            found = self.leftovers()
+            for pid, _ in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            return not found
+        wait_for(none_left)
 
 
-def wait_for(what, limit_s=20.0):
+def wait_for(what, limit_s=60.0):
     """Waits until what() is true, and returns it."""
-    until = time.monotonic() + limit_s
+    until = time.monotonic() + max(limit_s, 60)
     while time.monotonic() < until:
         value = what()
         if value:

@@ -49,16 +49,16 @@ set -- $(cat "$TASKMILL_PROMPT_FILE")
 while [ $# -gt 1 ]; do
 	case $1 in
 	lines) i=0; while [ $i -lt "$2" ]; do i=$((i + 1)); echo "line $i"; done ;;
-	sleep) echo "sleeping"; sleep "$2" ;;
+	sleep) echo "sleeping"; sleep "$2" || echo "woken" ;;
 	deaf) trap '' TERM INT HUP; echo "deaf"
 		i=0; while [ $i -lt "$2" ]; do i=$((i + 1)); sleep 1 || :; done ;;
 	flood) yes "a line of a flood, and another one of the same" |
 		head -c "$2M" ;;
 	big) head -c "$2M" /dev/zero | tr '\0' 'x' | fold -w 100 >big.txt ;;
-	escape) setsid sh -c 'sleep 300 & sleep 300' >/dev/null 2>&1 </dev/null &
-		(setsid setsid sleep 300 >/dev/null 2>&1 </dev/null &) ;;
+	escape) setsid sh -c 'sleep 299 & sleep 299' >/dev/null 2>&1 </dev/null &
+		(setsid setsid sleep 299 >/dev/null 2>&1 </dev/null &) ;;
 	bomb) for i in 1 2 3 4 5 6 7 8 9; do
-			(while :; do sleep 300 & sleep 300 & done) >/dev/null 2>&1 &
+			(while :; do sleep 299 & sleep 299 & done) >/dev/null 2>&1 &
 		done ;;
 	fail) exit "$2" ;;
 	*) shift; continue ;;
@@ -72,7 +72,8 @@ ENDED = ("completed", "failed", "cancelled")
 
 
 def wait_for(condition, seconds, what, every=0.02):
-    """Waits for a true value and returns it."""
+    """Waits for a true value and returns it; as patient as apikit's."""
+    seconds = max(seconds, apikit.PATIENCE_S)
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -90,19 +91,60 @@ def alive(pid):
     return state.rpartition(")")[2].split()[0] != "Z"
 
 
-def traces(proc):
+def command(pid):
+    try:
+        line = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return []
+    return line.decode(errors="replace").split("\0")[:-1]
+
+
+def descendants(pid):
+    """Its children, theirs and so on."""
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, task.read_text().split()):
+                found += [child, *descendants(child)]
+    return found
+
+
+def traces(pid):
     """What a process has open and was called with. Any of it may go while it
     is looked at, and the rest must be seen all the same."""
+    proc = f"/proc/{pid}"
     with contextlib.suppress(OSError):
-        yield os.readlink(proc / "cwd").encode()
+        with open(f"{proc}/cmdline", "rb") as line:
+            yield line.read()
     with contextlib.suppress(OSError):
-        yield (proc / "cmdline").read_bytes()
+        yield os.readlink(f"{proc}/cwd").encode()
     fds = []
     with contextlib.suppress(OSError):
-        fds = os.listdir(proc / "fd")
+        fds = os.listdir(f"{proc}/fd")
     for fd in fds:
         with contextlib.suppress(OSError):
-            yield os.readlink(proc / "fd" / fd).encode()
+            yield os.readlink(f"{proc}/fd/{fd}").encode()
+
+
+def ticks_now():
+    """Now, as /proc counts the time at which a process was started."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) *
+               os.sysconf("SC_CLK_TCK"))
+
+
+def living_since(ticks):
+    """Pids of processes that are not older. All the others need not be
+    looked at closely, and on a busy machine there are many of them."""
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat", "rb") as stat:
+                fields = stat.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        if fields[0] != b"Z" and int(fields[19]) >= ticks:
+            yield int(entry)
 
 
 def make_repository(bare, work):
@@ -129,6 +171,7 @@ class Engine(apikit.Stack):
     def __init__(self, beside=None, **settings):
         super().__init__(**{**QUICK, **settings})
         self.beside = beside
+        self.since = ticks_now() - 1
         self.reapers = []
         self.user_id = None
         self.fault_folder = self.folder / "faults"
@@ -221,7 +264,7 @@ class Engine(apikit.Stack):
                      "the reaper to be ready")
         return process
 
-    def end(self, process, sig=signal.SIGTERM, seconds=20):
+    def end(self, process, sig=signal.SIGTERM, seconds=60):
         if process.poll() is None:
             process.send_signal(sig)
             if sig == signal.SIGKILL:
@@ -372,24 +415,33 @@ class Engine(apikit.Stack):
     def runner(self, task, seconds=10):
         """The pid of a task's runner, from its lock file."""
         def look():
+            m = None
             for lock in (self.state / "spool").glob(f"{task}.*/lock"):
-                m = re.match(r"(\d+) \d+\n", lock.read_text())
+                with contextlib.suppress(FileNotFoundError):
+                    m = re.match(r"(\d+) \d+\n", lock.read_text())
                 if m and alive(int(m.group(1))):
                     return int(m.group(1))
             return None
         return wait_for(look, seconds, f"the runner of task {task}")
 
+    def wake(self, task):
+        """Ends the "sleep 300" of a task's agent, which then goes on."""
+        def look():
+            found = [pid for pid in descendants(self.runner(task))
+                     if command(pid) == ["sleep", "300"]]
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+            return found
+        wait_for(look, 60, f"the agent of task {task} to sleep")
+
     def processes(self):
         """Pids that have to do with our state folder."""
-        found = []
         mine = str(self.state).encode()
-        for entry in pathlib.Path("/proc").iterdir():
-            if not entry.name.isdigit() or int(entry.name) == os.getpid():
-                continue
-            if any(mine in text for text in traces(entry)) and \
-                    alive(entry.name):
-                found.append(int(entry.name))
-        return [p for p in found if not self.is_ours(p)]
+        return [pid for pid in living_since(self.since)
+                if pid != os.getpid() and
+                any(mine in text for text in traces(pid)) and
+                not self.is_ours(pid)]
 
     def is_ours(self, pid):
         """True for what a test ends by itself."""
@@ -416,7 +468,7 @@ def proxied(engine):
 
     def tell(*words):
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(10)
+            s.settimeout(60)
             s.connect(str(control))
             s.sendall((" ".join(map(str, words)) + "\n").encode())
             return s.makefile().readline().strip()
@@ -429,7 +481,7 @@ def proxied(engine):
         for reaper in engine.reapers:
             engine.end(reaper, signal.SIGKILL)
         proxy.terminate()
-        proxy.wait(10)
+        proxy.wait(60)
         engine.write_conf()
 
 
@@ -485,13 +537,14 @@ class Full(Engine):
         assert answer.status_code == 200, answer.text
         return answer.json()["task_id"]
 
-    def ask_for_task(self, prompt="do it", key=None, user=None, seconds=40,
+    def ask_for_task(self, prompt="do it", key=None, user=None, seconds=120,
                      **fields):
         key = key or str(uuid.uuid4())
         user = user or self.client
         end = time.monotonic() + seconds
         while True:
-            with contextlib.suppress(requests.ConnectionError):
+            with contextlib.suppress(requests.ConnectionError,
+                                     requests.Timeout):
                 answer = user.post(
                     "/api/start-task", {
                         "prompt": prompt, "repo_url": self.repo,

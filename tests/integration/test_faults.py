@@ -26,7 +26,7 @@ import invariants
 from stack import (BINARY, ENDED, QUICK, TOKEN, Full, alive, proxied, wait_for,
                    why_not)
 from test_pool import answer as fcgi_answer
-from test_pool import head, record, stdin
+from test_pool import head, record, stdin, taken
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
@@ -105,14 +105,14 @@ def test_each_point_is_survived(full, point, process):
         full.stop_serve()
         full.start_serve(fault=fault, reaper=process == "master")
         if process == "master":
-            full.end(full.serve, signal.SIGKILL)
+            full.serve.wait(60)  # it listens before it comes to the point
             full.start_serve()
     task = full.new_task("lines 5 sleep 0.2 lines 3")
     hit = full.reaper(fault=fault, ready=False)
     assert look_after(full, task) == "completed"
     assert (full.fault_folder / point).exists(), f"{point} was not passed"
     if process == "reaper":  # it may still be dying
-        wait_for(lambda: hit.poll() is not None, 10, "the reaper to die")
+        wait_for(lambda: hit.poll() is not None, 60, "the reaper to die")
     if process in ("api", "master"):
         full.stop_serve()
         full.start_serve()
@@ -126,7 +126,7 @@ def test_each_point_is_survived(full, point, process):
 
 def half_a_request(full, body):
     s = socket.socket(socket.AF_UNIX)
-    s.settimeout(20)
+    s.settimeout(60)
     s.connect(str(full.state / "api.sock"))
     s.sendall(head("/api/start-task", len(body), extra=[
         ("CONTENT_TYPE", "application/json"),
@@ -146,7 +146,7 @@ def tasks_like(full, prompt):
 
 def test_row01_worker_killed_in_mid_body(full):
     with half_a_request(full, task_body(full, "row one")) as s:
-        time.sleep(0.2)
+        taken(s)
         for pid in full.workers():
             os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(ConnectionResetError):
@@ -176,7 +176,7 @@ def test_row03_killed_between_two_inserts(full):
 def test_row04_worker_told_to_stop_in_mid_body(full):
     body = task_body(full, "row four")
     with half_a_request(full, body) as s:
-        time.sleep(0.2)
+        taken(s)
         for pid in full.workers():
             os.kill(pid, signal.SIGTERM)
         time.sleep(0.3)
@@ -189,7 +189,7 @@ def test_row04_worker_told_to_stop_in_mid_body(full):
 def test_row05_master_killed(full):
     full.stop_serve()
     full.start_serve(reaper=True)
-    task = full.new_task("sleep 4")
+    task = full.new_task("sleep 300")
     runner = full.runner(task)
     children = full.workers()
     full.end(full.serve, signal.SIGKILL)
@@ -197,6 +197,7 @@ def test_row05_master_killed(full):
              "workers to drain")
     assert alive(runner)
     full.start_serve(reaper=True)
+    full.wake(task)
     assert full.wait_status(task) == "completed"
     full.stop_serve()
     invariants.all_hold(full, task, attempts=1, token=TOKEN)
@@ -250,17 +251,19 @@ def test_row16_row36_row37_no_answer_to_any_commit(full):
 
 def test_row17_second_reaper(full):
     first = full.reaper()
-    assert full.reaper(ready=False).wait(20) == 75
+    assert full.reaper(ready=False).wait(60) == 75
     assert first.poll() is None
 
 
 def test_row19_restart_with_twenty_runners(full):
     reaper = full.reaper()
-    tasks = [full.new_task("sleep 8 lines 2") for _ in range(20)]
+    tasks = [full.new_task("sleep 300 lines 2") for _ in range(20)]
     runners = {t: full.runner(t, seconds=20) for t in tasks}
     full.end(reaper, signal.SIGKILL)
     full.reaper()
     assert {t: full.runner(t) for t in tasks} == runners
+    for task in tasks:
+        full.wake(task)
     for task in tasks:
         assert full.wait_status(task, seconds=60) == "completed"
     for task in tasks:
@@ -269,11 +272,12 @@ def test_row19_restart_with_twenty_runners(full):
 
 def test_row20_reaper_stopped_longer_than_the_lease(full):
     reaper = full.reaper()
-    task = full.new_task("sleep 9 lines 2")
+    task = full.new_task("sleep 300 lines 2")
     full.runner(task)
     os.kill(reaper.pid, signal.SIGSTOP)
     time.sleep(full.settings["LEASE_S"] + 3)
     os.kill(reaper.pid, signal.SIGCONT)
+    full.wake(task)
     assert full.wait_status(task) == "completed"
     invariants.all_hold(full, task, attempts=1)
 
@@ -283,13 +287,14 @@ def test_row23_runner_killed_while_the_agent_works(full, isolation):
     full.write_conf(SIMULATION_ISOLATION=isolation)
     try:
         full.reaper()
-        task = full.new_task("escape 1 sleep 3")
+        task = full.new_task("escape 1 sleep 300")
         runner = full.runner(task)
         full.wait_event(task, "sleeping")
         before = full.workspaces()
         os.kill(runner, signal.SIGKILL)
         wait_for(lambda: (full.row(task) or {}).get("attempt") == 2, 20,
                  "a second attempt")
+        full.wake(task)
         assert full.wait_status(task) == "completed"
         assert len(before) == 1 and before[0].startswith(f"{task}.1.")
         invariants.all_hold(full, task, attempts=2)
@@ -402,7 +407,7 @@ def test_row42_cancel_and_completion_at_the_same_moment(full):
     for i in range(12):
         task = full.new_task("sleep 0.2")
         full.runner(task)
-        time.sleep(0.2 + i * 0.04)
+        time.sleep(i * 0.05)  # the first one comes surely before the end
         code = full.cancel(task)
         end = full.wait_status(task)
         assert (code, end) in ((200, "cancelled"), (409, "completed"))
@@ -434,7 +439,7 @@ def test_row43_cancel_when_its_runner_is_dead(full):
 
 def test_row44_database_stopped_for_longer_than_a_lease(full):
     full.reaper()
-    tasks = [full.new_task("lines 20 sleep 3 lines 20") for _ in range(4)]
+    tasks = [full.new_task("lines 20 sleep 2 lines 20") for _ in range(4)]
     for task in tasks:
         full.runner(task)
     full.stop_db()
@@ -521,17 +526,17 @@ def test_row54_disk_full(full):
     try:
         reaper = full.reaper()
         task = full.new_task("lines 1")
-        time.sleep(1.5)
+        wait_for(lambda: "disk low" in reaper_check(full)["detail"], 20,
+                 "the reaper to say so")
         assert full.status(task) == "pending"
         assert not full.attempts(task)
         assert "disk low" in full.log_text()
-        assert "disk low" in reaper_check(full)["detail"]
         full.end(reaper)
     finally:
         full.write_conf(DISK_RESERVE_MB=1)
     full.reaper()
     assert full.wait_status(task) == "completed"
-    assert reaper_check(full)["ok"]
+    wait_for(lambda: reaper_check(full)["ok"], 20, "the reaper to be well")
     invariants.all_hold(full, task, attempts=1)
 
 
@@ -580,7 +585,7 @@ def test_row54_nothing_can_be_written(full, bad, good, why):
         for task in tasks:
             assert full.wait_status(task) == "completed"
             invariants.all_hold(full, task, attempts=1)
-        assert reaper_check(full)["ok"]
+        wait_for(lambda: reaper_check(full)["ok"], 20, "the reaper to be well")
         for reaper in full.reapers:
             full.end(reaper, signal.SIGKILL)
 
@@ -601,7 +606,7 @@ def test_row54_full_to_the_last_byte(full):
             assert full.wait_status(task) == "completed"
             (full.state / "spool" / "filler").unlink()
             invariants.all_hold(full, task, attempts=2)
-            assert full.trouble() == ""
+            wait_for(lambda: full.trouble() == "", 20, "no more trouble")
             for reaper in full.reapers:
                 full.end(reaper, signal.SIGKILL)
     finally:
@@ -670,7 +675,7 @@ def test_row66_key_of_tokens_empty_or_short(full, secret, command):
     conf.write_text("\n".join([*lines, f"JWT_SECRET={secret}", ""]))
     conf.chmod(0o600)
     done = subprocess.run([BINARY, command, "--config", str(conf)],
-                          capture_output=True, text=True, timeout=20,
+                          capture_output=True, text=True, timeout=60,
                           check=False, env=full.environment())
     assert done.returncode == 78
     assert "JWT_SECRET" in done.stderr and "too short" not in done.stderr

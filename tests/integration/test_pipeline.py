@@ -1,13 +1,14 @@
 """The pipeline alone: `taskmill run` against real repositories over HTTPS."""
+import contextlib
 import fcntl
 import json
 import os
+import pathlib
 import signal
 import socket
 import struct
 import subprocess
 import threading
-import time
 
 import pytest
 
@@ -356,7 +357,6 @@ def test_clone_time_limit(shop):
         r = shop.run("plain", "true", clone_url=url + "x.git", origin_url=url,
                      clone_limit_s=1)
     fails(r, "timeout", "Cloning", "1 second", "CLONE_TIMEOUT_S")
-    assert r.seconds < 8
 
 
 # --- secrets -------------------------------------------------------------
@@ -369,6 +369,15 @@ def ours(seconds):
 def sleepers(seconds):
     """How many processes sleep for ours(seconds)."""
     return processes_text().count(b"sleep\0%s\0" % ours(seconds).encode())
+
+
+def wake(seconds):
+    """Ends those that sleep for ours(seconds), so that their shell goes on."""
+    wanted = b"sleep\0%s\0" % ours(seconds).encode()
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_bytes() == wanted:
+                os.kill(int(path.parent.name), signal.SIGTERM)
 
 
 def processes_text():
@@ -468,17 +477,15 @@ def test_real_agent_without_a_key(shop):
 
 @BOTH
 def test_agent_time_limit(shop, isolation):
-    r = shop.run("plain", "echo hi; trap '' TERM; sleep 60", agent_limit_s=1,
+    r = shop.run("plain", "echo hi; trap '' TERM; sleep 300", agent_limit_s=1,
                  isolation=isolation)
     fails(r, "timeout", "The agent", "AGENT_TIMEOUT_S")
-    assert r.seconds < 8
     assert not shop.leftovers()
 
 
 def test_life_of_the_sandbox_ends_all(shop):
-    r = shop.run("plain", "sleep 60", life_s=2)
+    r = shop.run("plain", "sleep 300", life_s=2, agent_limit_s=300)
     fails(r, "timeout")
-    assert r.seconds < 10
 
 
 @BOTH
@@ -488,7 +495,6 @@ def test_row57_escapes_are_ended(shop, isolation):
               f"nohup sleep {ours(302)} >/dev/null 2>&1 & echo out")
     r = shop.run("plain", escape, isolation=isolation)
     assert r.outcome == "completed", r.error
-    assert r.seconds < 10
     assert not shop.leftovers()
     assert not any(sleepers(seconds) for seconds in (300, 301, 302))
 
@@ -499,7 +505,6 @@ def test_row57_fork_bomb(shop, isolation):
     r = shop.run("plain", bomb, agent_limit_s=2, processes=100,
                  isolation=isolation)
     assert r.failure in ("timeout", "agent_failed"), r.error
-    assert r.seconds < 30
     assert not shop.leftovers()
 
 
@@ -507,15 +512,15 @@ def test_processes_are_counted_in_each_sandbox(shop):
     """One task's processes take no room of another's, and have a bound."""
     # The shell ends itself when it cannot fork.
     bomb = "for i in $(seq 300); do sleep %s & done" % ours(1717)
-    hold = f"sh -c '{bomb}'; sleep 4"
+    hold = f"sh -c '{bomb}'; sleep {ours(300)} || :"
     with shop.started("plain", hold, processes=64) as (process, spool):
-        wait_for(lambda: sleepers(1717) > 20)
-        time.sleep(1)
+        wait_for(lambda: sleepers(1717) > 20 and sleepers(300))
         assert sleepers(1717) <= 64
         r = shop.run("plain", "echo z >z; " + bomb.replace("300", "30"),
                      processes=50)
         assert (r.code, r.outcome) == (0, "completed"), r.error
-        assert process.wait(30) == 0
+        wake(300)
+        assert process.wait(60) == 0
     assert not shop.leftovers()
 
 
@@ -582,7 +587,7 @@ rm -f "$HOME/owned"
 
 
 def test_row58_nothing_runs_while_collecting(shop):
-    """A hook that ran would be seen: it holds the collecting up."""
+    """A hook that ran would be seen: no command may take as long as it."""
     shop.repository("subs", "echo x >a")
     work = shop.folder / "work" / "subs"
     git("update-index", "--add", "--cacheinfo",
@@ -590,7 +595,7 @@ def test_row58_nothing_runs_while_collecting(shop):
     git("commit", "-q", "-m", "sub", cwd=work)
     git("push", "-q", str(shop.bare("subs")), "main", cwd=work)
     script = r"""
-printf '#!/bin/sh\nsleep 7\n' >$HOME/evil; chmod +x $HOME/evil
+printf '#!/bin/sh\nsleep 300\n' >$HOME/evil; chmod +x $HOME/evil
 for d in . m new; do
 	mkdir -p $d; [ -d $d/.git ] || git init -q $d
 	git -C $d config core.fsmonitor $HOME/evil
@@ -611,7 +616,6 @@ echo y >b
 """
     r = shop.run("subs", script)
     assert r.outcome == "completed", r.error
-    assert r.metadata["timings_ms"]["collect"] < 5000
     assert any("new" in text for text in r.texts("warning"))
 
 
@@ -658,12 +662,13 @@ def test_modes_of_our_folders_are_ours(shop, what, isolation):
 
 
 def test_what_cannot_start_after_the_agent_has_failed(shop):
-    with shop.started("plain", "echo z >z; sleep 2") as (process, spool):
-        wait_for(lambda: (spool / "events.ndjson").exists() and b'"agent"' in
-                 (spool / "events.ndjson").read_bytes())
-        time.sleep(0.5)
+    script = f"echo z >z; echo ready; sleep {ours(314)} || :"
+    with shop.started("plain", script) as (process, spool):
+        wait_for(lambda: (spool / "events.ndjson").exists() and b"ready" in
+                 (spool / "events.ndjson").read_bytes() and sleepers(314))
         next(shop.boxes.iterdir()).joinpath("etc", "passwd").unlink()
-        assert process.wait(30) == 0
+        wake(314)
+        assert process.wait(60) == 0
     result = json.loads((spool / "result.json").read_bytes())
     assert (result["outcome"], result["failure"]) == ("failed", "internal")
     assert "after the agent had run: bubblewrap" in result["error"]
@@ -759,10 +764,8 @@ def test_row41_cancel(shop, isolation, polite):
     with shop.started("plain", script, isolation=isolation) as (p, spool):
         wait_for(lambda: (spool / "events.ndjson").exists() and b"ready" in
                  (spool / "events.ndjson").read_bytes())
-        began = time.monotonic()
         p.send_signal(signal.SIGTERM)
-        assert p.wait(30) == 0
-        assert time.monotonic() - began < 2
+        assert p.wait(60) == 0
     result = json.loads((spool / "result.json").read_text())
     assert result["outcome"] == "cancelled"
     assert not shop.leftovers()
@@ -773,11 +776,11 @@ def test_cancel_while_cloning(shop):
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"https://localhost:{deaf.getsockname()[1]}/"
         with shop.started("plain", "true", clone_url=url + "x.git",
-                          origin_url=url) as (p, spool):
-            deaf.settimeout(20)
+                          origin_url=url, clone_limit_s=600) as (p, spool):
+            deaf.settimeout(60)
             connection, _ = deaf.accept()
             p.send_signal(signal.SIGTERM)
-            assert p.wait(5) == 0
+            assert p.wait(60) == 0
             connection.close()
     assert json.loads((spool / "result.json").read_text())["outcome"] == \
         "cancelled"
@@ -807,7 +810,7 @@ def test_lock_file_names_the_runner(shop):
         with open(f"/proc/{pid}/stat", encoding="ascii") as f:
             assert f.read().rsplit(")", 1)[1].split()[19] == start
         p.terminate()
-        assert p.wait(10) == 0
+        assert p.wait(60) == 0
 
 
 def test_a_second_run_in_the_same_spool_does_nothing(shop):
@@ -837,9 +840,7 @@ def test_killed_at_each_point_the_next_run_ends(shop, point):
         pytest.skip("this binary was built without fault points")
     # A bubblewrap that was still starting up does not notice: the reaper ends
     # it, by the workspace's name on its command line.
-    time.sleep(0.3)
     shop.end_leftovers()
-    wait_for(lambda: not shop.leftovers())
     over = (spool / "result.json").exists()
     assert over == (point in ("run.before_close", "spool.after_rename"))
     done = subprocess.run(
@@ -872,7 +873,7 @@ def test_secrets_that_never_come_whole(shop):
                                     {"memory_mb": -1}, {"attempt": "1"}])
 def test_broken_specs(shop, change):
     with shop.started("plain", "true", **change) as (p, spool):
-        assert p.wait(20) == 70
+        assert p.wait(60) == 70
     assert not (spool / "result.json").exists()
 
 
@@ -909,7 +910,7 @@ def test_spawner(shop):
     with open(f"/proc/{pid}/comm", encoding="ascii") as f:
         assert f.read() == "taskmill-run\n"
     ours.close()  # the reaper dies: the spawner leaves, the runner does not
-    assert spawner.wait(10) == 0
+    assert spawner.wait(60) == 0
     wait_for(lambda: not os.path.exists(f"/proc/{pid}"))
     os.close(pidfds[0])
     assert json.loads((folder / "result.json").read_text())["outcome"] == \
