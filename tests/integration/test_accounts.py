@@ -53,8 +53,8 @@ def away_from_an_edge():
     """Counts are exact within a window of the limits, which begins every 15
     minutes; the span that slides over two of them is test_rate.c's."""
     left = 900 - time.time() % 900
-    if left < 5:
-        time.sleep(left + 0.1)
+    if left < 15:
+        time.sleep(left + 1)
 
 
 @pytest.fixture
@@ -766,6 +766,12 @@ def test_success_is_not_counted(stack, member):
         assert sign_in(stack, member, source="127.0.0.10").status_code == 200
 
 
+def move_last_guess(stack, seconds):
+    """The last of twelve: to so many seconds from now."""
+    stack.sql("UPDATE rate_windows SET last_at = UTC_TIMESTAMP(6) + INTERVAL"
+              " %s SECOND WHERE hits = 12 AND kind <> 'token'", seconds)
+
+
 def test_an_account_attacked_from_everywhere(stack, member):
     """Strangers wait; who has signed in from his address before does not."""
     home = "127.0.0.11"
@@ -773,10 +779,11 @@ def test_an_account_attacked_from_everywhere(stack, member):
     for i in range(12):
         failed(sign_in(stack, member, "a wrong guess", f"127.0.1.{i + 1}"),
                400, "invalid_credentials")
+    move_last_guess(stack, 3600)  # the pause of a second must not be over yet
     answer = sign_in(stack, member, source="127.0.1.99")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
     assert sign_in(stack, member, source=home).status_code == 200
-    time.sleep(1.1)
+    move_last_guess(stack, -1)
     assert sign_in(stack, member, source="127.0.1.99").status_code == 200
 
 
@@ -895,7 +902,7 @@ def fastcgi(stack, path, body, **params):
              ("CONTENT_LENGTH", str(len(data))),
              ("CONTENT_TYPE", "application/json"), *params.items()]
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(10)
+        s.settimeout(60)
         s.connect(str(stack.state / "api.sock"))
         s.sendall(test_pool.begin() + test_pool.params(pairs) +
                   test_pool.stdin(data))
