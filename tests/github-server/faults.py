@@ -1,10 +1,12 @@
 """Faults to order: what goes wrong, with which requests, how often."""
 import re
+import threading
 import time
 
 KINDS = {
-    "delay": "answers after `seconds`",
-    "hang": "does not answer; ends after `seconds` (60)",
+    "delay": "answers after `seconds`, or when the faults are deleted",
+    "hang": "does not answer; ends after `seconds` (60), or when the faults are "
+            "deleted",
     "status": "answers `status` (500) with a page of HTML, does nothing",
     "rate_limit": "403, the limit is used up until `seconds` (120) from now",
     "secondary": "`status` (403) of the secondary limit; with `seconds` it "
@@ -28,6 +30,7 @@ class Fault:
             raise ValueError(f"no such fault: {kind}")
         self.kind, self.left, self.values = kind, times, values
         self.skip = skip
+        self.over = threading.Event()  # what it delays need not wait longer
         self.method, self.path = re.compile(method), re.compile(path)
 
     def matches(self, method, path):
@@ -49,6 +52,8 @@ class Faults:
         self.list.append(Fault(**values))
 
     def clear(self):
+        for fault in self.list:
+            fault.over.set()
         self.list.clear()
 
     def take(self, method, path):

@@ -121,15 +121,17 @@ class Handler(gitserver.Handler):
         """True if that was the answer."""
         kind = fault.kind
         if kind == "delay":
-            time.sleep(fault.get("seconds", 1))
+            fault.over.wait(fault.get("seconds", 1))
             return False
         if kind == "change":
             self.server.admin(*fault.get("ask", ()))
             return False
         if kind == "hang":
             # Until the client has had enough, too.
-            select.select([self.connection], [], [],
-                          fault.get("seconds", HANG_S))
+            end = time.monotonic() + fault.get("seconds", HANG_S)
+            while time.monotonic() < end and not fault.over.is_set() and \
+                    not select.select([self.connection], [], [], 0.05)[0]:
+                pass
             self.close()
         elif kind == "drop":
             self.close()

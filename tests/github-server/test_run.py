@@ -23,17 +23,17 @@ def start(folder, *args):
         [os.path.join(stand_in.HERE, "run"), "--port", "0", "--dir",
          str(folder / "repos"), "--ready-file", str(ready), *args],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    limit = time.monotonic() + 20
+    limit = time.monotonic() + 60
     while not ready.exists() and process.poll() is None and \
             time.monotonic() < limit:
         time.sleep(0.05)
-    assert ready.exists(), process.communicate(timeout=5)
+    assert ready.exists(), process.communicate(timeout=60)
     return process, ready.read_text().strip()
 
 
 def stop(process):
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     return out
 
@@ -43,7 +43,7 @@ def ask(url, method="GET", values=None, token=None, context=None):
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     request = urllib.request.Request(url, body, headers, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=10,
+        with urllib.request.urlopen(request, timeout=60,
                                     context=context) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as e:

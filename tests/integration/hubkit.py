@@ -4,10 +4,12 @@ Clone and push are git's own, over HTTPS with a token; the REST API is that of
 tests/github-server, at the path that GitHub Enterprise Server has.
 """
 import contextlib
+import http.client
 import json
 import pathlib
 import shutil
 import signal
+import ssl
 import subprocess
 import types
 
@@ -41,11 +43,11 @@ class Hub:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)
 
     def ask(self, method, name, values=None):
         answer = requests.request(method, f"{self.url}/_test/{name}",
-                                  json=values, verify=self.ca, timeout=20)
+                                  json=values, verify=self.ca, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -145,6 +147,16 @@ class Town(Full):
         assert self.wait_status(task, seconds=60) == "completed", \
             self.sql("SELECT error FROM tasks WHERE id = %s", task)
         return task
+
+    def begin(self, method, path, body):
+        """A request of our user that is sent, and whose answer nobody awaits."""
+        context = ssl.create_default_context(cafile=str(self.ca))
+        link = http.client.HTTPSConnection("localhost", self.port, timeout=60,
+                                           context=context)
+        link.request(method, path, json.dumps(body), {
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {self.client.token}"})
+        return link
 
     def create_pr(self, task, token=TOKEN, user=None, **fields):
         body = {"github_token": token, **fields}
