@@ -51,7 +51,7 @@ def envelopes(data):
     return found, data[at:]
 
 
-def wait_for(check, seconds=10):
+def wait_for(check, seconds=WAIT):
     end = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < end, "it did not happen in time"

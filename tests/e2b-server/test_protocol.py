@@ -183,12 +183,12 @@ def test_end_waits_for_the_pipes(box):
 
 
 def test_connect_timeout_kills(server, box):
-    with box.start("/bin/sleep", "100", headers={"Connect-Timeout-Ms": "700"}) as stream:
+    with box.start("/bin/sleep", "100", headers={"Connect-Timeout-Ms": "2000"}) as stream:
         pid = stream.pid()
         flags, message = stream.rest()[-1]
         assert flags == 2 and message["error"]["code"] == "deadline_exceeded"
     wait_for(lambda: not server.sandboxes()[box.id]["inside"])
-    with box.start("/bin/sleep", "100", headers={"Connect-Timeout-Ms": "700"}) as stream:
+    with box.start("/bin/sleep", "100", headers={"Connect-Timeout-Ms": "2000"}) as stream:
         pid = stream.pid()  # and gone: the deadline holds all the same
     wait_for(lambda: box.rpc("List").body == b"{}")
     with box.stream("Connect", {"process": {"pid": pid}}) as late:
@@ -216,9 +216,13 @@ def test_result_is_kept_30_s(server, box):
 
 
 def test_keepalive(box):
-    with box.start("/bin/sleep", "2.5", headers={"Keepalive-Ping-Interval": "1"}) as stream:
+    with box.start("/bin/cat", stdin=True, headers={"Keepalive-Ping-Interval": "1"}) as stream:
+        pid = stream.pid()
+        for _ in range(2):
+            assert "keepalive" in stream.next()[1]["event"]
+        assert box.rpc("CloseStdin", {"process": {"pid": pid}}).body == b"{}"
         kinds = [list(message.get("event", {"eos": 0}))[0] for _, message in stream.rest()]
-    assert kinds[0] == "start" and kinds.count("keepalive") == 2 and kinds[-2:] == ["end", "eos"]
+    assert kinds[0] == "start" and set(kinds[1:-2]) == {"keepalive"} and kinds[-2:] == ["end", "eos"]
 
 
 def test_keepalive_zero_panics(server, box):
@@ -230,7 +234,7 @@ def test_keepalive_zero_panics(server, box):
 
 
 def test_tags_are_searched_badly(box):
-    with box.start("/bin/sleep", "9", tag="one") as first, box.start("/bin/sleep", "9", tag="two") as second:
+    with box.start("/bin/sleep", "300", tag="one") as first, box.start("/bin/sleep", "300", tag="two") as second:
         pids = {first.pid(): "one", second.pid(): "two"}
         assert {p["pid"]: p["tag"] for p in box.rpc("List").json["processes"]} == pids
         with box.stream("Connect", {"process": {"tag": "two"}}) as stream:
