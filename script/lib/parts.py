@@ -4,6 +4,8 @@ A part is a stretch of neighbours, because those share their fixtures.
 """
 import pytest
 
+EMPTY = pytest.StashKey[bool]()
+
 
 def pytest_addoption(parser):
     parser.addoption("--part", default="1/1")
@@ -17,3 +19,11 @@ def pytest_collection_modifyitems(config, items):
     if others:
         config.hook.pytest_deselected(items=others)
         items[:] = items[first:end]
+    config.stash[EMPTY] = bool(others) and not items
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Fewer tests than parts are no failure; a file without a test is one."""
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and \
+            session.config.stash.get(EMPTY, False):
+        session.exitstatus = pytest.ExitCode.OK

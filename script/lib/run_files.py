@@ -9,9 +9,10 @@ job may not begin yet: who builds the binary makes it, with the word "ok" in it,
 or with another one when there will be no such binary.
 
 Each file is a pytest of its own, so that one that crashes or hangs takes nothing
-else along. A file that WEIGHTS (lines "NAME SECONDS") calls long is run in parts,
-which share nothing; one that is not named there begins before all others. A part
-that takes longer than FILE_LIMIT seconds (600) is ended.
+else along. A file that WEIGHTS calls long (lines "NAME SECONDS") is run in parts,
+which share nothing, unless a third word there is "whole"; one that is not named
+begins before all others. A part that takes longer than FILE_LIMIT seconds (600) is
+ended.
 
 In the folder OUT are SUITE/NAME.xml and .log, and in results.tsv a line for each part:
 SUITE, the path of its report without an ending, pytest's exit status. What tests
@@ -39,7 +40,7 @@ PR_SET_CHILD_SUBREAPER = 36
 class Job:
     def __init__(self, line, weights):
         self.suite, self.binary, self.stamp, self.file = line.split("\t")
-        self.weight = weights.get(self.name, UNKNOWN_S)
+        self.weight, self.whole = weights.get(self.name, (UNKNOWN_S, True))
         self.part, self.parts = 1, 1
         self.process = self.began = self.log = None
 
@@ -51,7 +52,7 @@ class Job:
 
     def divided(self):
         """The job in as many parts as its length asks for."""
-        parts = 1 if self.weight >= UNKNOWN_S else -(-self.weight // PART_S)
+        parts = 1 if self.whole else -(-self.weight // PART_S)
         for part in range(1, parts + 1):
             one = Job("\t".join((self.suite, self.binary, self.stamp, self.file)), {})
             one.weight, one.part, one.parts = self.weight / parts, part, parts
@@ -94,7 +95,8 @@ class Job:
 
 def read_weights(path):
     lines = (line.split() for line in path.read_text().splitlines())
-    return {words[0]: int(words[1]) for words in lines if words and words[0] != "#"}
+    return {words[0]: (int(words[1]), words[2:] == ["whole"])
+            for words in lines if words and words[0] != "#"}
 
 
 def children():
