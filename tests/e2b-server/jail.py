@@ -25,7 +25,7 @@ LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib32": "usr/l
          "lib64": "usr/lib64", "libx32": "usr/libx32"}
 FOLDERS = ("home/user", "root", "tmp", "var/tmp", "var/log", "run", "etc", "proc", "dev", "usr",
            "opt", "mnt", "srv", "code")
-START_SECONDS = 20
+START_SECONDS = 60
 KILL_ROUNDS = 1000
 CALL_LIMIT = 64 * 1024 * 1024
 
@@ -47,7 +47,7 @@ def bubblewrap_works():
     trial = [program, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
              "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "/bin/true"]
     try:
-        done = subprocess.run(trial, capture_output=True, timeout=20, check=False)
+        done = subprocess.run(trial, capture_output=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as err:
         return str(err)
     return None if done.returncode == 0 else done.stderr.decode(errors="replace").strip()

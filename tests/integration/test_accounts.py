@@ -921,7 +921,7 @@ def proxy():
         os.kill(int((out / "nginx.pid").read_text()), signal.SIGHUP)
         wait_for(lambda: requests.post(
             s.url + "/api/auth/token", verify=str(s.ca),
-            timeout=5).status_code == 401, 10, "nginx's new configuration")
+            timeout=60).status_code == 401, 10, "nginx's new configuration")
         yield s
 
 

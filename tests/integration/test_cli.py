@@ -289,7 +289,7 @@ def test_following_survives_a_restart_of_the_pool(stack, user):
     try:
         wait_for(lambda: "sleeping" in cli(stack, "task", "logs", task, token=user["token"]).stdout, 20, "the agent")
         stack.serve.send_signal(signal.SIGTERM)
-        stack.serve.wait(30)
+        stack.serve.wait(60)
         stack.start_serve()
         out, err = follower.communicate(timeout=60)
     finally:

@@ -349,7 +349,7 @@ def test_reaper_killed_as_it_takes_up(engine, point):
     first = engine.reaper(fault=f"{point}:1:kill")
     task = engine.new_task(WORK)
     os.kill(begun(engine, task), signal.SIGKILL)
-    assert first.wait(30) == -signal.SIGKILL
+    assert first.wait(60) == -signal.SIGKILL
     engine.reaper()
     is_one_run(engine, task)
 

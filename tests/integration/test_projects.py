@@ -578,11 +578,11 @@ def lossy(engine):
     engine.drain()
     with stackkit.proxied(engine) as tell:
         engine.serve.terminate()
-        engine.serve.wait(20)
+        engine.serve.wait(60)
         engine.start_serve()
         yield tell
     engine.serve.terminate()
-    engine.serve.wait(20)
+    engine.serve.wait(60)
     engine.start_serve()
 
 
