@@ -816,8 +816,10 @@ JWT_SECRET=only-for-this-test-0123456789abcdef
         return [self.program, words[0], "--config", self.config, *words[1:]]
 
     def run(self, *words, **more):
+        """Until a worker answers: it listens before it obeys signals."""
         self.master = subprocess.Popen(self.command(*words), **more)
         until(self.listens)
+        assert self.status("/ping") == 200
 
     def status(self, path):
         return self.ask(head(path) + stdin(b""))[0]
