@@ -101,6 +101,7 @@ def place(server):
 
 def environment(home, **more):
     return {"HOME": home, "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TERM": "dumb",
+            "TMPDIR": home, "CLAUDE_CODE_TMPDIR": home,
             "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9",
             "NO_PROXY": "127.0.0.1", **more}
 
