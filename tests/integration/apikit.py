@@ -7,11 +7,13 @@ Every answer of a stack that a test sees is held against share/openapi.json:
 those to requests, whoever makes them, to bytes that are sent as they are, and
 (nodekit) to Node's fetch.
 """
+import contextlib
 import http.client
 import io
 import json
 import os
 import pathlib
+import pwd
 import random
 import re
 import secrets
@@ -50,6 +52,24 @@ def why_not():
         if shutil.which(program, path=PATH) is None:
             return f"{program} is not installed"
     return None
+
+
+# Too many processes for any test to come near them.
+ROOMY = 20000
+
+
+def room_for(count):
+    """A limit of so many more processes than the user of sandboxes has now.
+    Without isolation the kernel counts all that he has, in other tests too."""
+    uid = os.getuid() or pwd.getpwnam("nobody").pw_uid
+    there = 0
+    for status in pathlib.Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            text = status.read_text()
+            if int(re.search(r"^Uid:\s+(\d+)", text, re.M).group(1)) == uid:
+                there += int(re.search(r"^Threads:\s+(\d+)", text,
+                                       re.M).group(1))
+    return there + count
 
 
 TAKEN = []  # holds our ports as long as this process lives

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 
+import apikit
 import gitserver
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -126,6 +127,8 @@ class Kit:
             "output_max_bytes": 1 << 20, "patch_max_bytes": 50 << 20,
             "changed_files_max": 10000, "cancel_grace_ms": 2000,
         }
+        if more.get("isolation") == "none":
+            spec["processes"] = apikit.ROOMY
         spec.update(more)
         return spec
 

@@ -9,6 +9,7 @@
 
 extern char box_base[64];         /* SANDBOX_DIR of the test that runs */
 extern const char *box_isolation; /* "bwrap" or "none" */
+extern long box_room;             /* processes without isolation; 0: plenty */
 extern const struct sandbox_cmd box_plain;
 
 int box_setup(void **state);
