@@ -16,6 +16,7 @@
 #include "auth/seal.h"
 #include "cmd/admin.h"
 #include "cmd/check_report.h"
+#include "cmd/cloud_config.h"
 #include "cmd/options.h"
 #include "db/migrate.h"
 #include "exec/sandbox.h"
@@ -261,17 +262,7 @@ check_cloud(struct report *r, struct finding *f)
 {
 	const struct config *c = &r->a->cfg;
 	char deployment[CONFIG_DEPLOYMENT];
-	const struct sandbox_e2b e2b = {
-		.api_key = c->e2b_api_key,
-		.template_id = c->e2b_template_id,
-		.domain = c->e2b_domain,
-		.api_url = c->e2b_api_url,
-		.sandbox_url = c->e2b_sandbox_url,
-		.ca_file = c->e2b_ca_file,
-		.deployment = deployment,
-		.create_limit_s = (unsigned int)c->e2b_create_s,
-		.silence_s = (unsigned int)c->e2b_silence_s,
-	};
+	struct sandbox_e2b e2b;
 	struct sandbox_host host = { .wake_fd = -1 };
 	const struct sandbox_spec spec = { .kind = "e2b",
 		.life_s = 60,
@@ -281,11 +272,17 @@ check_cloud(struct report *r, struct finding *f)
 	struct err e = { 0 };
 	char how[400];
 
-	config_deployment(c, deployment);
-	if (!r->online)
+	if (!r->online) {
 		find(f, CHECK_OK,
 		    "not tried; --online makes a sandbox at E2B and ends it");
-	else if (net_init(&e) == -1 ||
+		return;
+	}
+	if (cloud_config(&e2b, c, deployment, &e) == -1) {
+		find(f, CHECK_FAIL, "%s", e.text);
+		return;
+	}
+	e2b.busy_wait_s = 0; /* somebody waits for the answer */
+	if (net_init(&e) == -1 ||
 	    sandbox_probe(&spec, how, sizeof(how), &e) == -1)
 		find(f, CHECK_FAIL, "%s", e.text);
 	else
