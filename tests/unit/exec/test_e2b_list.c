@@ -50,7 +50,6 @@ only_what_is_a_taskmills_comes(void **state)
 {
 	(void)state;
 	assert_int_equal(read_page("[]"), 0);
-	assert_int_equal(read_page("{}"), 0);
 	assert_int_equal(read_page("[1,null,\"x\",{},"
 				   "{\"sandboxID\":\"i1\"}]"),
 	    0);
@@ -124,6 +123,9 @@ a_page_has_its_bounds(void **state)
 	assert_int_equal(n, E2B_PAGE_BOXES);
 	assert_int_equal(e2b_boxes_read(boxes, &n, "[{", 2, "d1", &e), -1);
 	assert_int_equal(e2b_boxes_read(boxes, &n, "", 0, "d1", &e), -1);
+	/* Well formed, and no list: nobody knows what there is. */
+	assert_int_equal(e2b_boxes_read(boxes, &n, "{}", 2, "d1", &e), -1);
+	assert_int_equal(e2b_boxes_read(boxes, &n, "null", 4, "d1", &e), -1);
 	buf_clear(&text);
 }
 

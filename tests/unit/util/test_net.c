@@ -513,7 +513,7 @@ certificates_are_read_again_when_they_change(void **state)
 static void
 many_files_of_certificates(void **state)
 {
-	char paths[6][40];
+	char paths[6][64];
 	struct err e = { 0 };
 
 	(void)state;
