@@ -208,7 +208,9 @@ def main():
     options = parser.parse_args()
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         sys.exit("prctl: " + os.strerror(ctypes.get_errno()))
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # A shell has those whom it puts into the background ignore SIGINT, and so
+    # would those whom they start.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     weights = read_weights(options.weights)
     jobs = [part for line in sys.stdin.read().splitlines()
@@ -218,7 +220,7 @@ def main():
         runner.run()
     except KeyboardInterrupt:
         runner.stop()
-        raise
+        sys.exit("interrupted")
     finally:
         tidy = runner.nothing_left()
     sys.exit(0 if tidy else 1)

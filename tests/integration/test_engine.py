@@ -136,6 +136,7 @@ def test_the_end_of_the_lifeline_stops_it_and_no_runner(engine):
     os.close(ours)
     task = engine.new_task("sleep 300")
     runner = engine.runner(task)
+    engine.wait_event(task, "sleeping")
     os.close(theirs)
     assert reaper.wait(60) == 0
     assert alive(runner)
@@ -278,6 +279,7 @@ def test_a_silent_machine_loses_its_tasks(engine, second):
     first = engine.reaper()
     task = engine.new_task("sleep 300")
     runner = engine.runner(task)
+    engine.wait_event(task, "sleeping")  # not in the middle of its start
     os.kill(first.pid, signal.SIGSTOP)
     try:
         second.reaper()
@@ -301,6 +303,7 @@ def test_a_result_after_the_takeover_but_before_a_claim_counts(engine, second):
         first = engine.reaper()
         task = engine.new_task("sleep 300")
         runner = engine.runner(task)
+        engine.wait_event(task, "sleeping")  # not in the middle of its start
         os.kill(first.pid, signal.SIGSTOP)
         second.reaper()
         wait_for(lambda: engine.row(task)["state"] == "pending", 30,
@@ -324,6 +327,7 @@ def test_a_machine_that_is_cut_off_ends_its_runners(engine, second):
         engine.reaper()
         task = engine.new_task("sleep 300")
         runner = engine.runner(task)
+        engine.wait_event(task, "sleeping")
         second.reaper()
         begun = time.monotonic()
         tell("refuse", "on")
@@ -352,16 +356,18 @@ def test_a_copied_state_folder_is_refused(engine):
 def test_after_a_reboot_its_own_rows_come_back_at_once(engine):
     """Fault 51: all processes gone, another boot id."""
     engine.reaper(env={"TASKMILL_TEST_BOOT": "one"})
-    task = engine.new_task("sleep 3")
-    engine.runner(task)
-    bare = engine.new_task("sleep 3")
-    engine.runner(bare)
+    task, bare = engine.new_task("sleep 300"), engine.new_task("sleep 300")
+    for both in (task, bare):
+        engine.wait_event(both, "sleeping")
     engine.kill_all()
     shutil.rmtree(engine.state / "spool" / f"{bare}.1")
     for workspace in (engine.state / "box").glob(f"{bare}.1.*"):
         shutil.rmtree(workspace)
     engine.sql("UPDATE machines SET seen_at = seen_at - INTERVAL 1 HOUR")
     engine.reaper(env={"TASKMILL_TEST_BOOT": "two"})
+    for lost in (task, bare):
+        wait_for(lambda t=lost: engine.row(t)["attempt"] == 2, 30, "the claim")
+        engine.wake(lost)
     for lost in (task, bare):
         assert engine.wait_status(lost, seconds=30) == "completed"
         assert engine.attempts(lost) == ["lost", "completed"]

@@ -192,6 +192,7 @@ def test_row05_master_killed(full):
     full.start_serve(reaper=True)
     task = full.new_task("sleep 300")
     runner = full.runner(task)
+    full.wait_event(task, "sleeping")
     children = full.workers()
     full.end(full.serve, signal.SIGKILL)
     wait_for(lambda: not any(alive(p) for p in children), 15,
@@ -260,6 +261,8 @@ def test_row19_restart_with_twenty_runners(full):
     reaper = full.reaper()
     tasks = [full.new_task("sleep 300 lines 2") for _ in range(20)]
     runners = {t: full.runner(t, seconds=20) for t in tasks}
+    for task in tasks:
+        full.wait_event(task, "sleeping")
     full.end(reaper, signal.SIGKILL)
     full.reaper()
     assert {t: full.runner(t) for t in tasks} == runners
@@ -274,7 +277,7 @@ def test_row19_restart_with_twenty_runners(full):
 def test_row20_reaper_stopped_longer_than_the_lease(full):
     reaper = full.reaper()
     task = full.new_task("sleep 300 lines 2")
-    full.runner(task)
+    full.wait_event(task, "sleeping")  # not in the middle of its start
     os.kill(reaper.pid, signal.SIGSTOP)
     time.sleep(full.settings["LEASE_S"] + 3)
     os.kill(reaper.pid, signal.SIGCONT)
@@ -425,6 +428,7 @@ def test_row43_cancel_when_its_runner_is_dead(full):
         reaper = full.reaper()
         task = full.new_task("sleep 300")
         runner = full.runner(task)
+        full.wait_event(task, "sleeping")
 
         def cancelled_while_it_stands_still():
             """Not where it has just locked the row."""
