@@ -244,8 +244,8 @@ test_rules(void **state)
 		"{\"rules\":[],\"ignore\":[{}]}", "{\"rules\":[],\"more\":1}",
 		"{\"rules\":[],\"failures\":[{\"code\":\"a\"}]}",
 		"{\"rules\":[],\"failures\":[{\"code\":\"a\",\"is\":\"b\"}]}",
-		"{\"rules\":[],\"failures\":[{\"code\":\"a\",\"text\":"
-		"\"b\",\"is\":\"agent_key\"}]}" };
+		("{\"rules\":[],\"failures\":[{\"code\":\"a\",\"text\":"
+		 "\"b\",\"is\":\"agent_key\"}]}") };
 	struct agent_rules *r;
 	struct err e = { 0 };
 	char path[200];
