@@ -5,6 +5,7 @@ else): some 820 MB. Without npm or the registry the tests are skipped. No
 agent reaches any other network: its proxy is a closed port.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -58,6 +59,9 @@ def programs():
     with open(os.path.join(source, "package-lock.json"), "rb") as text:
         digest = hashlib.sha256(text.read()).hexdigest()
     stamp = os.path.join(BUILD, ".installed-from")
+    # Other files of tests want them too, and npm ci begins by removing all.
+    lock = open(os.path.join(BUILD, ".lock"), "w", encoding="ascii")
+    fcntl.flock(lock, fcntl.LOCK_EX)
     if not installed(stamp, digest):
         for name in ("package.json", "package-lock.json"):
             shutil.copy(os.path.join(source, name), BUILD)
@@ -73,6 +77,7 @@ def programs():
         assert done.returncode == 0, text[-3000:]
         with open(stamp, "w", encoding="utf-8") as out:
             out.write(digest)
+    lock.close()
     machine = os.uname().machine
     found = {"claude": CLAUDE.format(MACHINES[machine]), "codex": CODEX.format(MACHINES[machine], machine)}
     # Optional: there is not one for each kind of machine.
