@@ -62,4 +62,10 @@ struct master_options {
  */
 int master_run(const struct master_options *o, struct err *e) MUST_CHECK;
 
+/*
+ * From now on signals wait for master_run(). For before there is a socket: who
+ * sees that may send one.
+ */
+int master_hold_signals(struct err *e) MUST_CHECK;
+
 #endif

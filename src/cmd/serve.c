@@ -167,7 +167,8 @@ be_master(struct serve *s, bool with_reaper, struct err *e)
 	};
 	int rc = -1;
 
-	if ((o.pool.board = scoreboard_new(e)) == NULL ||
+	if (master_hold_signals(e) == -1 ||
+	    (o.pool.board = scoreboard_new(e)) == NULL ||
 	    (outbound.board = scoreboard_new(e)) == NULL ||
 	    find_self(s, e) != 0 ||
 	    listen_somewhere(&l, &slow, &s->cfg, e) != 0)

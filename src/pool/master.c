@@ -34,20 +34,34 @@ on_signal(int sig)
 		stop_asked = 1;
 }
 
-/* Blocked everywhere but in the one ppoll; so no flag can be missed. */
+static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+
 static int
-set_signals(struct master *m, struct err *e)
+block_signals(sigset_t *before)
 {
-	static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
-	struct sigaction act = { .sa_handler = on_signal,
-		.sa_flags = SA_RESTART };
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	sigset_t blocked;
 
 	(void)sigemptyset(&blocked);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		(void)sigaddset(&blocked, ours[i]);
-	if (sigprocmask(SIG_BLOCK, &blocked, &m->idle_mask) != 0 ||
+	return sigprocmask(SIG_BLOCK, &blocked, before);
+}
+
+int
+master_hold_signals(struct err *e)
+{
+	return block_signals(NULL) == 0 ? 0 : err_sys(e, ERR_BROKEN, "signals");
+}
+
+/* Blocked everywhere but in the one ppoll; so no flag can be missed. */
+static int
+set_signals(struct master *m, struct err *e)
+{
+	struct sigaction act = { .sa_handler = on_signal,
+		.sa_flags = SA_RESTART };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	if (block_signals(&m->idle_mask) != 0 ||
 	    sigaction(SIGPIPE, &ignore, NULL) != 0)
 		return err_sys(e, ERR_BROKEN, "signals");
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
