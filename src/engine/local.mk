@@ -39,6 +39,8 @@ libengine_a_SOURCES = \
 	src/engine/spawner.c \
 	src/engine/spawner.h \
 	src/engine/start.c \
+	src/engine/start_secrets.c \
+	src/engine/start_secrets.h \
 	src/engine/step.c \
 	src/engine/sweep.c \
 	src/engine/timer.c \

@@ -10,6 +10,7 @@
 
 #include "agents/agent.h"
 #include "engine/impl.h"
+#include "engine/start_secrets.h"
 #include "repo/url.h"
 #include "spool/memo.h"
 #include "spool/spec.h"
@@ -29,118 +30,6 @@ struct order {
 	struct repo_url url;
 };
 
-/* Text that ends a task before it began. */
-struct refusal {
-	enum failure failure; /* FAILURE_NONE: not refused */
-	char text[480];
-};
-
-static int
-refuse(struct refusal *no, enum failure failure, const char *what,
-    const struct err *why)
-{
-	no->failure = failure;
-	(void)snprintf(no->text, sizeof(no->text), "%s: %.380s", what,
-	    why->text);
-	return -1;
-}
-
-/*
- * What the setting of an agent's variable holds; NULL or "": not set. A name of
- * any other setting of ours is none of an agent's business.
- */
-static const char *
-setting_of(const struct config *c, const char *name)
-{
-	if (strcmp(name, "ANTHROPIC_API_KEY") == 0)
-		return c->anthropic_api_key;
-	if (strcmp(name, "OPENAI_API_KEY") == 0)
-		return c->openai_api_key;
-	/* An agent that an admin added: from our own environment. */
-	return config_is_setting(name) ? NULL : getenv(name);
-}
-
-/* Simulated agents need no keys, so they get none. */
-static bool
-wants_keys(const struct config *c)
-{
-	return strcmp(config_mode(c), "simulation") != 0 ||
-	    strcmp(c->simulation_agents, "cli") == 0;
-}
-
-/* The variables that the agent's manifest names, as far as they are set. */
-static int
-take_env(const struct config *c, const char *agent, struct secrets *s,
-    struct err *e)
-{
-	struct agent a = { 0 };
-	size_t n = 0;
-	int rc = -1;
-
-	if (!wants_keys(c))
-		return 0;
-	if (agent_read(&a, c->share_dir, agent, e) == -1)
-		goto out;
-	for (char *const *name = a.env; *name != NULL; name++) {
-		const char *value = setting_of(c, *name);
-
-		if (value == NULL || value[0] == '\0' || n == SECRETS_ENV_MAX)
-			continue;
-		if (asprintf(&s->env[n], "%s=%s", *name, value) == -1) {
-			s->env[n] = NULL;
-			(void)err_set(e, ERR_RETRY, "out of memory");
-			goto out;
-		}
-		n++;
-	}
-	rc = 0;
-out:
-	agent_clear(&a);
-	return rc;
-}
-
-static int
-take_token(struct engine *g, const struct claim *c, struct secrets *s,
-    struct err *e)
-{
-	struct buf token = BUF(SEAL_SECRET_MAX);
-	int rc = -1;
-
-	if (keyring_open(&g->keys, c, &token, e) == -1)
-		goto out;
-	s->github_token = strdup(token.data == NULL ? "" : token.data);
-	if (s->github_token == NULL) {
-		(void)err_set(e, ERR_RETRY, "out of memory");
-		goto out;
-	}
-	rc = 0;
-out:
-	buf_wipe(&token);
-	return rc;
-}
-
-static int
-take_secrets(struct engine *g, const struct order *o, struct secrets *s,
-    struct refusal *no)
-{
-	struct err e = { 0 };
-
-	if (take_token(g, o->claim, s, &e) == -1)
-		return refuse(no, FAILURE_SECRET,
-		    "The token stored for this task cannot be read any more; "
-		    "please start the task again",
-		    &e);
-	if (text_set(&s->e2b_api_key, g->config->e2b_api_key, &e) == -1)
-		return refuse(no, FAILURE_INTERNAL,
-		    "The task cannot be started", &e);
-	/* A push has no agent. */
-	if (o->push == NULL &&
-	    take_env(g->config, o->claim->agent, s, &e) == -1)
-		return refuse(no, FAILURE_AGENT_MISSING,
-		    "The agent of this task is not installed here", &e);
-	return 0;
-}
-
 /* The URL is built again from its parts: the row is only data. */
 static int
 check_url(const struct config *c, const struct claim *claim,
@@ -153,7 +42,7 @@ check_url(const struct config *c, const struct claim *claim,
 	struct err e = { 0 };
 
 	if (repo_url_read(url, claim->repo_url, &policy, &e) == -1)
-		return refuse(no, FAILURE_REPO_ACCESS,
+		return start_refuse(no, FAILURE_REPO_ACCESS,
 		    "REPO_ALLOWED_HOSTS does not have this repository's host "
 		    "any more",
 		    &e);
@@ -382,7 +271,6 @@ resume_secrets(struct engine *g, struct run *r, struct secrets *s)
 {
 	struct refusal no = { .failure = FAILURE_NONE };
 	struct claim c = { 0 };
-	const struct order o = { .claim = &c };
 	struct err e = { 0 };
 	int rc = -1;
 
@@ -393,7 +281,7 @@ resume_secrets(struct engine *g, struct run *r, struct secrets *s)
 			link_failed(g, &e, "load");
 		return -1;
 	}
-	rc = take_secrets(g, &o, s, &no);
+	rc = start_secrets(g, &c, true, s, &no);
 	if (rc == -1) {
 		log_line(LOG_ERROR, "resume failed run=%s why=" LOG_STR,
 		    r->name, log_str(no.text));
@@ -458,7 +346,7 @@ start(struct engine *g, struct order *o, struct refusal *no)
 	struct run *r;
 
 	if (check_url(g->config, c, &o->url, no) == -1 ||
-	    take_secrets(g, o, &s, no) == -1)
+	    start_secrets(g, c, o->push == NULL, &s, no) == -1)
 		goto out;
 	if ((r = make_run(g, &c->hold, &e)) == NULL) {
 		log_err(LOG_ERROR, &e, "start failed id=%jd",

@@ -102,14 +102,21 @@ no_descendant_escapes(void **state)
 static void
 who_keeps_forking_is_caught(void **state)
 {
-	int count;
+	int count = 0;
 
 	(void)state;
-	/* Each process starts the next and ends: the pid is never the same. */
-	count = killed_after("f() { sleep 0.01; f & exit 0; }; ulimit -u 5000; "
-			     "f & f & f & exit 0",
-	    300000);
-	assert_true(count >= 1 && count < 100);
+	/*
+	 * Each process starts the next and ends: the pid is never the same.
+	 * None may be left; that one was seen long enough to be counted is
+	 * luck.
+	 */
+	for (int i = 0; i < 20 && count == 0; i++) {
+		count = killed_after("f() { sleep 0.01; f & exit 0; }; "
+				     "ulimit -u 5000; f & f & f & exit 0",
+		    300000);
+		assert_true(count < 100);
+	}
+	assert_true(count >= 1);
 }
 
 static void
