@@ -29,7 +29,7 @@ def stack(programs, tmp_path_factory):  # pylint: disable=redefined-outer-name
             tmp_path_factory.mktemp("model"), "--key", KEY))
         made = opened.enter_context(stackkit.Full(
             SIMULATION_AGENTS="cli", SIMULATION_AGENT_PATH=folders,
-            ANTHROPIC_API_KEY=KEY, OPENAI_API_KEY=KEY, AGENT_TIMEOUT_S=240,
+            ANTHROPIC_API_KEY=KEY, OPENAI_API_KEY=KEY, AGENT_TIMEOUT_S=240, SANDBOX_MEMORY_MB=8192,
             AGENT_MODELS="claude=scripted,claude=other,codex=gpt-5-codex"))
         made.reaper(env={"ANTHROPIC_BASE_URL": model.url,
                          "OPENAI_BASE_URL": model.url + "/v1"})

@@ -95,7 +95,7 @@ def places(programs, tmp_path_factory):  # pylint: disable=redefined-outer-name
         folders = ":".join(str(pathlib.Path(p).parent)
                            for p in programs.values())
         yield {"e2b": Place(e2bkit.Shop(kit, e2b), model),
-               "local": Place(kit, model, agent_kind="cli",
+               "local": Place(kit, model, agent_kind="cli", memory_mb=8192,
                               agent_path=folders)}
 
 
