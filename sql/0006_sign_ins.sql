@@ -25,7 +25,7 @@ ALTER TABLE sessions
   ADD KEY k_family (family);
 
 -- Addresses that nobody has typed in for himself.
-UPDATE users SET email_checked = 1
+UPDATE users SET email_checked = 1, updated_at = updated_at
   WHERE NOT is_test_user AND id NOT IN (
     SELECT user_id FROM audit_log
     WHERE kind = 'sign-up' AND user_id IS NOT NULL);

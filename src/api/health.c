@@ -221,5 +221,7 @@ health_ready(struct call *c, struct err *e)
 	json_name_bool(&j, "ready", ready);
 	json_close(&j);
 	c->rs->status = ready ? 200 : 503;
+	if (!ready)
+		http_response_header(c->rs, "Retry-After", "5");
 	return 0;
 }

@@ -80,7 +80,8 @@ find_user(struct db *db, const char *id, char out[37], struct err *e)
  * The account that is here and has his address, if there is one only. One that
  * somebody has made for himself does not stand for him before an administrator
  * says so: no mail was ever sent there, and the tasks are not to go to whoever
- * typed in another's address.
+ * typed in another's address. Nor does one that another old user is already:
+ * addresses were not unique there.
  */
 static int
 find_namesake(struct db *db, struct import_item *it, struct err *e)
@@ -92,8 +93,11 @@ find_namesake(struct db *db, struct import_item *it, struct err *e)
 	if (it->user.email == NULL)
 		return 0;
 	if (db_query(db,
-		"SELECT CAST(MIN(id) AS CHAR), MIN(email_checked) FROM users"
-		" WHERE LOWER(email) = LOWER(?) HAVING COUNT(*) = 1",
+		"SELECT CAST(MIN(u.id) AS CHAR), MIN(u.email_checked)"
+		" FROM users u WHERE LOWER(u.email) = LOWER(?)"
+		" AND NOT EXISTS (SELECT 1 FROM legacy_imports l"
+		"  WHERE l.kind = 'user' AND l.new_id = CAST(u.id AS CHAR))"
+		" HAVING COUNT(*) = 1",
 		DB_ARGS(args), &rows, e) == -1)
 		return -1;
 	if ((got = db_next(rows, e)) == 1) {

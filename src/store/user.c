@@ -60,6 +60,25 @@ use_invitation(struct db *db, const char *email, struct err *e)
 	return done.matched == 1 ? 0 : err_set(e, ERR_DENIED, "no invitation");
 }
 
+/* Also by an account that has no password, such as an imported one. */
+static int
+is_taken(struct db *db, const char *email, struct err *e)
+{
+	const struct db_arg args[] = { db_arg_text(email) };
+	struct db_rows *rows;
+	int got;
+
+	if (db_query(db,
+		"SELECT 1 FROM users WHERE LOWER(email) = LOWER(?) LIMIT 1",
+		DB_ARGS(args), &rows, e) == -1)
+		return -1;
+	got = db_next(rows, e);
+	db_rows_end(rows);
+	if (got == 1)
+		return err_set(e, ERR_CONFLICT, "the address is taken");
+	return got;
+}
+
 static int
 add_body(struct db *db, void *ctx, struct err *e)
 {
@@ -69,6 +88,8 @@ add_body(struct db *db, void *ctx, struct err *e)
 		db_arg_int(a->checked) };
 
 	if (a->invited && use_invitation(db, a->email, e) == -1)
+		return -1;
+	if (!a->checked && is_taken(db, a->email, e) == -1)
 		return -1;
 	if (db_exec(db,
 		"INSERT INTO users (id, email, full_name, email_checked)"
@@ -305,7 +326,8 @@ user_confirm(struct db *db, const char *id, struct err *e)
 	struct db_done done;
 
 	if (db_exec_again(db,
-		"UPDATE users SET email_checked = 1"
+		"UPDATE users SET email_checked = 1,"
+		" updated_at = updated_at"
 		" WHERE id = ? AND email IS NOT NULL",
 		DB_ARGS(args), &done, e) == -1)
 		return -1;

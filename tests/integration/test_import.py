@@ -283,6 +283,33 @@ def test_an_account_with_the_same_address_stands_for_the_user(stack):
     assert here.get(f"/api/tasks/{task['id']}").status_code == 200
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_two_users_with_one_address_stay_two(stack, known):
+    """Addresses were not unique: what was one's does not become the other's."""
+    email = "Twin@example.org"
+    users = [a_user(email=email), a_user(email=email.lower())]
+    if known:  # and an account here that only the first of them can be
+        stack.taskmill("user", "add", "--email", email, "--generate")
+    projects = [a_project(user) for user in users]
+    tasks = [a_task(user, project_id=project["id"])
+             for user, project in zip(users, projects)]
+    for _ in range(2):
+        import_rows(stack, "csv", users, projects, tasks)
+        owners = [stack.sql("SELECT user_id FROM tasks WHERE id = %s",
+                            task["id"])[0][0] for task in tasks]
+        assert len(set(owners)) == 2
+        assert count(stack, "users") == 2
+
+
+def test_nobody_signs_up_with_the_address_of_an_imported_user(stack):
+    user = a_user()
+    import_rows(stack, "csv", [user], [], [])
+    answer = stack.post("/auth/v1/signup", {
+        "email": user["email"].upper(), "password": apikit.PASSWORD})
+    assert answer.status_code == 422
+    assert count(stack, "users") == 1
+
+
 def sign_up(stack, email):
     answer = stack.post("/auth/v1/signup", {"email": email,
                                             "password": apikit.PASSWORD})

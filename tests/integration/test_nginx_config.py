@@ -205,6 +205,20 @@ def web(folder, pool):
     w.stop()
 
 
+@pytest.fixture
+def guarded(folder, pool, tmp_path):
+    """nginx asks for passwords by itself."""
+    users = tmp_path / "htpasswd"
+    users.write_text("ada:{PLAIN}right\n")
+    users.chmod(0o644)
+    tmp_path.chmod(0o755)
+    w = Web(folder / "guarded", "--socket", pool.path, "--remote-user", users,
+            "--token-rate", "1", "--token-burst", "2",
+            "--outbound-socket", pool.path)
+    yield w
+    w.stop()
+
+
 # ------------------------------------------------------------------- tests
 
 def test_both_kinds_pass_nginx_t(folder, web):
@@ -220,7 +234,7 @@ def test_both_kinds_pass_nginx_t(folder, web):
                    "return 308 https://", "client_max_body_size 1m",
                    "rate=10r/m", "rate=60r/m", "rate=600r/m",
                    "limit_conn taskmill_address_conns 200;",
-                   "limit_conn taskmill_user_conns 8;", "deny all"):
+                   "limit_conn taskmill_user_conns 3;", "deny all"):
         assert needed in text
     assert "keep_conn" not in text  # F4
     assert re.search(r"@[A-Z]|@include", text) is None
@@ -663,3 +677,12 @@ def test_clone_with_a_token_and_push_with_a_password(folder, web, pool,
         assert "tok" not in w.log().replace("x-access-token", "")
     finally:
         w.stop()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_passwords_that_nginx_asks_for_are_counted(guarded, method):
+    """By whatever method they are guessed."""
+    wrong = {"Authorization": "Basic YWRhOndyb25n"}
+    seen = [guarded.ask(method, "/api/auth/token", headers=wrong)[0].status
+            for _ in range(6)]
+    assert seen[0] == 401 and set(seen[3:]) == {429}, seen
