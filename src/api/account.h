@@ -58,9 +58,13 @@ struct credentials {
 int password_prove(struct call *c, const struct credentials *in,
     struct user_row *u, struct err *e) MUST_CHECK;
 
-/* One of the few places where a password may be hashed; as seat_take(), but
- * 1 when it has answered with 429. seat_leave(*seat) afterwards. */
-int password_seat(struct call *c, int *seat, struct err *e) MUST_CHECK;
+/*
+ * One of the few places where a password may be hashed; as seat_take(), but
+ * 1 when it has answered with 429. seat_leave(*seat) afterwards. Some are kept
+ * for browsers and addresses that are known: strangers cannot fill them.
+ */
+int password_seat(struct call *c, bool known, int *seat,
+    struct err *e) MUST_CHECK;
 
 /* -------------------------------------------------------------- proof.c */
 

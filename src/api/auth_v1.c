@@ -223,7 +223,7 @@ hash_password(struct call *c, const struct body_text *password,
 	};
 	int rc, seat;
 
-	if ((rc = password_seat(c, &seat, e)) != 0)
+	if ((rc = password_seat(c, false, &seat, e)) != 0)
 		return rc;
 	rc = password_hash(hash, password->s, password->len, &cost, e);
 	seat_leave(seat);

@@ -37,17 +37,24 @@ user_find(struct db *db, const struct credentials *in, struct user_row *u,
  * take the whole pool away from those who poll.
  */
 int
-password_seat(struct call *c, int *seat, struct err *e)
+password_seat(struct call *c, bool known, int *seat, struct err *e)
 {
 	const struct config *cfg = c->api->cfg;
 	struct seats s = { .state_dir = cfg->state_dir,
 		.what = "sign-in",
 		.count = cfg->sign_ins_at_once,
 		.wait_ms = SEAT_WAIT_MS };
+	struct seats kept = s;
 
 	if (2 * s.count < cfg->api_workers)
 		s.standing = s.count;
-	*seat = seat_take(&s, e);
+	kept.what = "sign-in-known";
+	*seat = -2;
+	/* Beside both there must be a worker for all else. */
+	if (known && 3 * s.count < cfg->api_workers)
+		*seat = seat_take(&kept, e);
+	if (*seat == -2)
+		*seat = seat_take(&s, e);
 	if (*seat == -1)
 		return -1;
 	if (*seat != -2)
@@ -115,11 +122,11 @@ failed(struct call *c, const struct credentials *in, const struct user_row *u,
 /* In a seat: 0 with *good, 1 answered with 429, -1. */
 static int
 judge(struct call *c, const struct credentials *in, const struct user_row *u,
-    bool *good, struct err *e)
+    bool known, bool *good, struct err *e)
 {
 	int rc, seat;
 
-	if ((rc = password_seat(c, &seat, e)) != 0)
+	if ((rc = password_seat(c, known, &seat, e)) != 0)
 		return rc;
 	*good = matches(c->api->cfg, in, u);
 	if (*good)
@@ -147,7 +154,7 @@ password_prove(struct call *c, const struct credentials *in, struct user_row *u,
 	}
 	if ((rc = tries_take(c, in, &t, e)) != 0)
 		return rc;
-	if ((rc = judge(c, in, u, &good, e)) != 0)
+	if ((rc = judge(c, in, u, t.known, &good, e)) != 0)
 		return rc == -1 || tries_give_back(c, &t, e) == -1 ? -1 : 1;
 	if (!good)
 		return failed(c, in, u, e);

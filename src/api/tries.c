@@ -119,6 +119,7 @@ prepare(struct call *c, const struct credentials *in, struct tries *t,
 	if ((pair_known = rate_known(c->api->db, t->keys[BY_PAIR], e)) == -1)
 		return -1;
 	choose(t, c->api->cfg, device_known == 1, pair_known == 1);
+	t->known = device_known == 1 || pair_known == 1;
 	return 0;
 }
 
@@ -136,13 +137,18 @@ int
 tries_take(struct call *c, const struct credentials *in, struct tries *t,
     struct err *e)
 {
+	/* The address first: who is over there leaves no row for each name. */
+	static const enum counted order[COUNTED_N] = { BY_ADDRESS, BY_DEVICE,
+		BY_PAIR, BY_ACCOUNT };
 	unsigned int wait_s = 1;
 	int got;
 
 	memset(t, 0, sizeof(*t));
 	if (prepare(c, in, t, e) == -1)
 		return -1;
-	for (enum counted by = 0; by < COUNTED_N; by++) {
+	for (size_t i = 0; i < COUNTED_N; i++) {
+		enum counted by = order[i];
+
 		if (t->rates[by].key == NULL)
 			continue;
 		got = rate_take(c->api->db, &t->rates[by], &wait_s, e);

@@ -30,6 +30,7 @@ struct tries {
 	uint8_t keys[COUNTED_N][SHA256_BYTES];
 	struct rate rates[COUNTED_N];
 	bool taken[COUNTED_N];
+	bool known; /* the browser or the address, to this account */
 };
 
 /* Counts a try before it is judged, so that many at once are counted too. 0: go

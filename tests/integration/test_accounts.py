@@ -1,6 +1,7 @@
 """Accounts: every way to prove who asks (D9), API tokens, sessions, sign-up,
 limits, identity providers, test users (section 7), other origins (D6), and
 the audit log."""
+import fcntl
 import base64
 import contextlib
 import http.server
@@ -1269,3 +1270,17 @@ def test_key_set_from_the_provider():
         # By hand, for an admin who does not want to wait.
         provider.text = key_set(new)
         s.taskmill("jwks", "--once")
+
+
+def test_a_seat_is_kept_for_who_is_known():
+    """Strangers that fill theirs keep no owner out of his account."""
+    with apikit.Stack(API_WORKERS=4, SIGN_INS_AT_ONCE=1) as own, \
+            contextlib.ExitStack() as held:
+        owner = own.user(PASSWORD)
+        assert sign_in(own, owner).status_code == 200
+        for name in ("sign-in.0", "sign-in.wait-0"):
+            lock = held.enter_context(open(own.state / f"{name}.lock", "a",
+                                           encoding="ascii"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        assert sign_in(own, owner, source="127.0.0.9").status_code == 429
+        assert sign_in(own, owner).status_code == 200
