@@ -149,13 +149,14 @@ int queue_give_back(struct db *db, const struct hold *h, unsigned int delay_ms,
     bool counts, const char *why, struct err *e) MUST_CHECK;
 
 /*
- * The attempt could not begin for want of room somewhere: back to pending after
- * delay_ms without a try being counted, with an event "waiting"; reason is
- * shown to the user while it waits. Otherwise as queue_give_back().
+ * The attempt could not begin for want of room somewhere: back to pending, in
+ * its old place and due at once, without a try being counted, with an event
+ * "waiting"; reason is shown to the user while it waits. When to claim again is
+ * the caller's to know. Otherwise as queue_give_back().
  */
 #define QUEUE_REASON_MAX 480 /* bytes */
-int queue_defer(struct db *db, const struct hold *h, unsigned int delay_ms,
-    const char *reason, struct err *e) MUST_CHECK;
+int queue_defer(struct db *db, const struct hold *h, const char *reason,
+    struct err *e) MUST_CHECK;
 
 /* For how long this task has been deferred, again and again; 0: not at all. */
 int queue_waited_ms(struct db *db, const struct hold *h, int64_t *ms,

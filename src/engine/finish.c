@@ -154,7 +154,8 @@ deliver(struct engine *g, struct run *r, struct outcome *o)
 	}
 	if (complete(g, r, &o->result) == -1)
 		return;
-	quota_freed(&g->quota, clock_mono_ms());
+	if (!o->deferred)
+		quota_freed(&g->quota, clock_mono_ms());
 	/* A command that was stopped while it began may have slipped away. */
 	if (o->result.outcome != TASK_COMPLETED) {
 		(void)leftover_kill(g->config->sandbox_dir, &r->hold);

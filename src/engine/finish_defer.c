@@ -21,27 +21,25 @@ failed(struct engine *g, struct run *r, const struct err *e)
 }
 
 static enum deferred
-put_back(struct engine *g, struct run *r, int64_t again_ms, const char *reason)
+put_back(struct engine *g, struct run *r, const char *reason)
 {
 	char shown[QUEUE_REASON_MAX + 1];
 	struct err e = { 0 };
 
 	(void)snprintf(shown, sizeof(shown), "%.*s",
 	    (int)utf8_whole(reason, strnlen(reason, QUEUE_REASON_MAX)), reason);
-	if (queue_defer(g->db, &r->hold, (unsigned int)again_ms, shown, &e) ==
-		-1 &&
+	if (queue_defer(g->db, &r->hold, shown, &e) == -1 &&
 	    e.kind != ERR_CONFLICT)
 		return failed(g, r, &e);
 	link_worked(g, clock_mono_ms());
-	log_line(LOG_INFO, "run deferred run=%s again_ms=%jd why=quota",
-	    r->name, (intmax_t)again_ms);
+	log_line(LOG_INFO, "run deferred run=%s why=quota", r->name);
 	return DEFER_DONE;
 }
 
 enum deferred
 finish_defer(struct engine *g, struct run *r, const struct outcome *o)
 {
-	int64_t now_ms = clock_mono_ms(), waited_ms = 0, again_ms;
+	int64_t now_ms = clock_mono_ms(), waited_ms = 0;
 	struct err e = { 0 };
 
 	quota_refused(&g->quota, now_ms);
@@ -49,10 +47,7 @@ finish_defer(struct engine *g, struct run *r, const struct outcome *o)
 		return DEFER_LATER;
 	if (queue_waited_ms(g->db, &r->hold, &waited_ms, &e) == -1)
 		return failed(g, r, &e);
-	again_ms =
-	    quota_again_ms(waited_ms, g->config->e2b_quota_wait_s * MS_PER_S);
-	if (again_ms == -1)
+	if (waited_ms >= g->config->e2b_quota_wait_s * MS_PER_S)
 		return DEFER_FAILS;
-	return put_back(g, r, jittered(again_ms),
-	    o->result.error == NULL ? "" : o->result.error);
+	return put_back(g, r, o->result.error == NULL ? "" : o->result.error);
 }

@@ -47,17 +47,3 @@ quota_freed(struct quota *q, int64_t now_ms)
 	if (q->refusals > 0 && !q->probing && q->until_ms > now_ms)
 		q->until_ms = now_ms;
 }
-
-int64_t
-quota_again_ms(int64_t waited_ms, int64_t limit_ms)
-{
-	int64_t again_ms = waited_ms / 8, left_ms = limit_ms - waited_ms;
-
-	if (left_ms <= 0)
-		return -1;
-	if (again_ms < QUOTA_AGAIN_MS)
-		again_ms = QUOTA_AGAIN_MS;
-	if (again_ms > QUOTA_AGAIN_MOST_MS)
-		again_ms = QUOTA_AGAIN_MOST_MS;
-	return again_ms < left_ms ? again_ms : left_ms;
-}

@@ -17,8 +17,9 @@ struct quota {
 };
 
 /*
- * Turns decide who is next, so tasks wait but little themselves: their own
- * delays are shorter than these pauses.
+ * These pauses are all that is waited: a task that was refused may be tried
+ * again as soon as anything may. With a delay of its own it would be passed by
+ * those behind it whenever room comes while the delay lasts.
  */
 
 /* Most tasks that may be claimed now, of at most most. */
@@ -35,13 +36,5 @@ void quota_refused(struct quota *q, int64_t now_ms);
 
 /* A sandbox of ours has ended: there may be room at once. */
 void quota_freed(struct quota *q, int64_t now_ms);
-
-/*
- * When a task that has been refused for waited_ms tries again, in ms from now;
- * -1: it has waited for limit_ms, which is enough.
- */
-#define QUOTA_AGAIN_MS 1000
-#define QUOTA_AGAIN_MOST_MS 5000
-int64_t quota_again_ms(int64_t waited_ms, int64_t limit_ms);
 
 #endif

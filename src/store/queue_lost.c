@@ -152,10 +152,10 @@ queue_give_back(struct db *db, const struct hold *h, unsigned int delay_ms,
 }
 
 int
-queue_defer(struct db *db, const struct hold *h, unsigned int delay_ms,
-    const char *reason, struct err *e)
+queue_defer(struct db *db, const struct hold *h, const char *reason,
+    struct err *e)
 {
-	struct giving g = { h, { delay_ms, false, reason, true } };
+	struct giving g = { h, { 0, false, reason, true } };
 	const struct db_tx tx = { .body = give_body,
 		.committed = give_committed,
 		.ctx = &g };

@@ -1,4 +1,4 @@
-/* Claims while the account has no room, and when a task tries again. */
+/* Claims while the account has no room. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,18 +78,6 @@ a_place_that_is_free_ends_the_pause(void **state)
 	assert_int_equal(quota_room(&q, 8, 20), 0);
 }
 
-static void
-a_task_tries_again_later_and_later_until_its_time_is_over(void **state)
-{
-	(void)state;
-	assert_int_equal(quota_again_ms(0, 900000), QUOTA_AGAIN_MS);
-	assert_int_equal(quota_again_ms(20000, 900000), 2500);
-	assert_int_equal(quota_again_ms(800000, 900000), QUOTA_AGAIN_MOST_MS);
-	assert_int_equal(quota_again_ms(899000, 900000), 1000);
-	assert_int_equal(quota_again_ms(900000, 900000), -1);
-	assert_int_equal(quota_again_ms(1000000, 900000), -1);
-}
-
 int
 main(void)
 {
@@ -98,8 +86,6 @@ main(void)
 		cmocka_unit_test(one_at_a_time_after_a_refusal),
 		cmocka_unit_test(pauses_grow_up_to_a_bound),
 		cmocka_unit_test(a_place_that_is_free_ends_the_pause),
-		cmocka_unit_test(
-		    a_task_tries_again_later_and_later_until_its_time_is_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
