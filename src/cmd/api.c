@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <stdio.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -6,6 +5,7 @@
 #include "cmd/admin.h"
 #include "cmd/api_worker.h"
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "pool/listener.h"
 #include "util/notify.h"
 
@@ -66,34 +66,25 @@ run(const char *config_path, const char *path)
 	return status;
 }
 
+struct api_args {
+	const char *config, *socket;
+};
+
+#define AT(field) offsetof(struct api_args, field)
+
+static const struct option_row rows[] = {
+	{ "config", OPTION_TEXT, AT(config), 0, 0, 0 },
+	{ "socket", OPTION_TEXT, AT(socket), 0, 0, 0 },
+};
+
 int
 cmd_api(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "socket", required_argument, NULL, 's' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	const char *config_path = NULL, *path = NULL;
-	int o;
+	static const struct command_line line = COMMAND_LINE(usage, rows);
+	struct api_args args = { 0 };
+	int status;
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (o) {
-		case 'c':
-			config_path = optarg;
-			break;
-		case 's':
-			path = optarg;
-			break;
-		case 'h':
-			(void)fputs(usage, stdout);
-			return EX_OK;
-		default:
-			return cmd_usage(usage);
-		}
-	}
-	if (optind != argc)
-		return cmd_usage(usage);
-	return run(config_path, path);
+	if (!options_read_all(&line, &args, argc, argv, &status))
+		return status;
+	return run(args.config, args.socket);
 }

@@ -4,10 +4,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +18,7 @@
 #include "cmd/admin.h"
 #include "cmd/cloud_config.h"
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "cmd/orphans.h"
 #include "engine/timer.h"
 #include "store/machine.h"
@@ -280,35 +281,31 @@ run(struct janitor *j, struct err *e)
 	return 0;
 }
 
+struct janitor_args {
+	const char *config, *machine;
+};
+
+#define AT(field) offsetof(struct janitor_args, field)
+
+static const struct option_row rows[] = {
+	{ "config", OPTION_TEXT, AT(config), 0, 0, 0 },
+	{ "machine", OPTION_TEXT, AT(machine), 0, 0, 0 },
+};
+
 int
 cmd_janitor(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "machine", required_argument, NULL, 'm' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct janitor j = { .machine = NULL };
-	const char *config = NULL;
+	static const struct command_line line = COMMAND_LINE(usage, rows);
+	struct janitor_args args = { 0 };
+	struct janitor j = { 0 };
 	struct err e = { 0 };
-	int o, rc;
+	int rc, status;
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (o == 'h') {
-			(void)fputs(usage, stdout);
-			return EX_OK;
-		}
-		if (o == 'c')
-			config = optarg;
-		else if (o == 'm')
-			j.machine = optarg;
-		else
-			return cmd_usage(usage);
-	}
-	if (optind != argc || j.machine == NULL)
+	if (!options_read_all(&line, &args, argc, argv, &status))
+		return status;
+	if ((j.machine = args.machine) == NULL)
 		return cmd_usage(usage);
-	if (admin_open(&j.admin, config, &e) == -1)
+	if (admin_open(&j.admin, args.config, &e) == -1)
 		return cmd_fail("janitor", &e);
 	rc = run(&j, &e);
 	admin_close(&j.admin);

@@ -2,16 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "auth/jwks.h"
 #include "cmd/admin.h"
+#include "cmd/options.h"
 #include "store/poke.h"
 #include "util/clock.h"
 #include "util/encode.h"
@@ -277,51 +277,35 @@ run(struct fetcher *f, bool once, struct err *e)
 	return rc;
 }
 
-static bool
-read_fd(const char *text, int *fd)
-{
-	char *end;
-	long n = strtol(text, &end, 10);
+struct jwks_args {
+	const char *config;
+	int lifeline; /* -1: none */
+	bool once;
+};
 
-	if (end == text || *end != '\0' || n < 0 || n > 1000000)
-		return false;
-	*fd = (int)n;
-	return true;
-}
+#define AT(field) offsetof(struct jwks_args, field)
+
+static const struct option_row rows[] = {
+	{ "config", OPTION_TEXT, AT(config), 0, 0, 0 },
+	{ "lifeline", OPTION_FD, AT(lifeline), 0, 0, 0 },
+	{ "once", OPTION_FLAG, AT(once), 0, 0, 0 },
+};
 
 int
 cmd_jwks(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "lifeline", required_argument, NULL, 'l' },
-		{ "once", no_argument, NULL, 'o' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct fetcher f = { .lifeline = -1, .pokes = -1 };
-	const char *config = NULL;
+	static const struct command_line line = COMMAND_LINE(usage, rows);
+	struct jwks_args args = { .lifeline = -1 };
+	struct fetcher f = { .pokes = -1 };
 	struct err e = { 0 };
-	bool once = false;
-	int o, rc;
+	int rc, status;
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (o == 'h') {
-			(void)fputs(usage, stdout);
-			return EX_OK;
-		}
-		if (o == 'c')
-			config = optarg;
-		else if (o == 'o')
-			once = true;
-		else if (o != 'l' || !read_fd(optarg, &f.lifeline))
-			return cmd_usage(usage);
-	}
-	if (optind != argc)
-		return cmd_usage(usage);
-	if (encode_init(&e) == -1 || config_load(&f.cfg, config, &e) == -1)
+	if (!options_read_all(&line, &args, argc, argv, &status))
+		return status;
+	f.lifeline = args.lifeline;
+	if (encode_init(&e) == -1 || config_load(&f.cfg, args.config, &e) == -1)
 		return cmd_fail("jwks", &e);
-	rc = run(&f, once, &e);
+	rc = run(&f, args.once, &e);
 	config_clear(&f.cfg);
 	return rc == -1 ? cmd_fail("jwks", &e) : EX_OK;
 }

@@ -1,6 +1,8 @@
 #include "cmd/options.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +14,25 @@
 #define FIRST 1000 /* and for the first row; letters are below */
 
 static bool
-read_number(const struct option_row *row, const char *text, long *n)
+read_number(const char *text, long min, long max, long *n)
 {
 	char *end;
 
 	errno = 0;
 	*n = strtol(text, &end, 10);
-	return end != text && *end == '\0' && errno == 0 && *n >= row->min &&
-	    *n <= row->max;
+	return end != text && *end == '\0' && errno == 0 && *n >= min &&
+	    *n <= max;
+}
+
+static bool
+read_fd(const char *text, int *fd)
+{
+	long n;
+
+	if (!read_number(text, 0, INT_MAX, &n))
+		return false;
+	*fd = (int)n;
+	return fcntl(*fd, F_GETFD) != -1;
 }
 
 static bool
@@ -32,10 +45,12 @@ put(const struct option_row *row, void *into, const char *text)
 		*(const char **)at = text;
 		return true;
 	case OPTION_NUMBER:
-		return read_number(row, text, at);
+		return read_number(text, row->min, row->max, at);
 	case OPTION_FLAG:
 		*(bool *)at = true;
 		return true;
+	case OPTION_FD:
+		return read_fd(text, at);
 	}
 	return false;
 }

@@ -14,7 +14,8 @@
 enum option_kind {
 	OPTION_TEXT,   /* const char * */
 	OPTION_NUMBER, /* long, min to max */
-	OPTION_FLAG    /* bool */
+	OPTION_FLAG,   /* bool */
+	OPTION_FD      /* int, a descriptor that is open */
 };
 
 struct option_row {

@@ -1,11 +1,11 @@
 #include "cmd/cmd.h"
 
-#include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sysexits.h>
 
 #include "cmd/admin.h"
+#include "cmd/options.h"
 #include "engine/engine.h"
 #include "util/encode.h"
 #include "util/log.h"
@@ -23,79 +23,58 @@ static const char usage[] =
     "SIGTERM stops it; what runs goes on, and the next reaper looks after it.\n"
     "SIGUSR1 opens the log file again.\n";
 
+struct reaper_args {
+	const char *config;
+	int lifeline; /* -1: none */
+	bool once, drain;
+};
+
 static int
-reaper(const char *path, const struct engine_options *wanted, struct err *e)
+reaper(const struct reaper_args *args, struct err *e)
 {
-	struct engine_options o = *wanted;
 	struct config c;
+	const struct engine_options o = {
+		.config = &c,
+		.lifeline = args->lifeline,
+		.once = args->once,
+		.drain = args->drain,
+	};
 	int rc = -1;
 
-	if (encode_init(e) == -1 || config_load(&c, path, e) == -1)
+	if (encode_init(e) == -1 || config_load(&c, args->config, e) == -1)
 		return -1;
 	log_open("reaper", log_level_of(c.log_level));
 	if (c.log_file[0] != '\0' && log_to_file(c.log_file, e) == -1)
 		goto out;
 	proc_harden();
-	o.config = &c;
 	rc = engine_run(&o, e);
 out:
 	config_clear(&c);
 	return rc;
 }
 
-static bool
-read_fd(const char *text, int *fd)
-{
-	char *end;
-	long n = strtol(text, &end, 10);
+#define AT(field) offsetof(struct reaper_args, field)
 
-	if (end == text || *end != '\0' || n < 0 || n > 1000000)
-		return false;
-	*fd = (int)n;
-	return true;
-}
+static const struct option_row rows[] = {
+	{ "config", OPTION_TEXT, AT(config), 0, 0, 0 },
+	{ "lifeline", OPTION_FD, AT(lifeline), 0, 0, 0 },
+	{ "once", OPTION_FLAG, AT(once), 0, 0, 0 },
+	{ "drain", OPTION_FLAG, AT(drain), 0, 0, 0 },
+};
 
 int
 cmd_reaper(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "lifeline", required_argument, NULL, 'l' },
-		{ "once", no_argument, NULL, 'o' },
-		{ "drain", no_argument, NULL, 'd' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct engine_options o = { .lifeline = -1 };
-	const char *config = NULL;
+	static const struct command_line line = COMMAND_LINE(usage, rows);
+	struct reaper_args args = { .lifeline = -1 };
 	struct err e = { 0 };
-	int c;
+	int status;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 'h':
-			(void)fputs(usage, stdout);
-			return EX_OK;
-		case 'c':
-			config = optarg;
-			break;
-		case 'l':
-			if (!read_fd(optarg, &o.lifeline))
-				return cmd_usage(usage);
-			break;
-		case 'o':
-			o.once = true;
-			break;
-		case 'd':
-			o.drain = true;
-			break;
-		default:
-			return cmd_usage(usage);
-		}
-	}
-	if (optind != argc || (o.once && o.drain))
+	if (!options_read_all(&line, &args, argc, argv, &status))
+		return status;
+	if (args.once && args.drain)
 		return cmd_usage(usage);
-	if (reaper(config, &o, &e) == 0)
+	if (reaper(&args, &e) == 0)
 		return EX_OK;
 	/* A second reaper: there is nothing wrong with the first. */
 	(void)cmd_fail("reaper", &e);

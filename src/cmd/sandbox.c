@@ -1,7 +1,7 @@
 #include "cmd/cmd.h"
 
-#include <getopt.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 
 #include "cmd/admin.h"
 #include "cmd/cloud_config.h"
+#include "cmd/options.h"
 #include "exec/cloud.h"
 #include "store/standing.h"
 #include "util/json.h"
@@ -296,30 +297,6 @@ out:
 }
 
 static bool
-read_option(int o, struct sandbox_args *args)
-{
-	switch (o) {
-	case 'c':
-		args->config = optarg;
-		return true;
-	case 'j':
-		args->json = true;
-		return true;
-	case 'd':
-		args->any = true;
-		return true;
-	case 'o':
-		args->orphans = true;
-		return true;
-	case 'a':
-		args->all = true;
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool
 fits_list(const struct sandbox_args *args)
 {
 	return args->id_count == 0 && !args->orphans && !args->all;
@@ -349,30 +326,26 @@ static const struct {
 	{ "pause", fits_pause, pause_some },
 };
 
+#define AT(field) offsetof(struct sandbox_args, field)
+
+static const struct option_row rows[] = {
+	{ "config", OPTION_TEXT, AT(config), 0, 0, 0 },
+	{ "json", OPTION_FLAG, AT(json), 0, 0, 0 },
+	{ "any-deployment", OPTION_FLAG, AT(any), 0, 0, 0 },
+	{ "orphans", OPTION_FLAG, AT(orphans), 0, 0, 0 },
+	{ "all", OPTION_FLAG, AT(all), 0, 0, 0 },
+};
+
 int
 cmd_sandbox(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "any-deployment", no_argument, NULL, 'd' },
-		{ "orphans", no_argument, NULL, 'o' },
-		{ "all", no_argument, NULL, 'a' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
+	static const struct command_line line = COMMAND_LINE(usage, rows);
 	struct sandbox_args args = { 0 };
 	struct err e = { 0 };
-	int o;
+	int status;
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (o == 'h') {
-			(void)fputs(usage, stdout);
-			return EX_OK;
-		}
-		if (!read_option(o, &args))
-			return cmd_usage(usage);
-	}
+	if (!options_read(&line, &args, argc, argv, &status))
+		return status;
 	if (optind == argc)
 		return cmd_usage(usage);
 	args.ids = argv + optind + 1;

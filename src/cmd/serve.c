@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "cmd/admin.h"
 #include "cmd/api_worker.h"
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "pool/master.h"
 #include "util/log.h"
 #include "util/notify.h"
@@ -202,35 +202,26 @@ run(const char *config_path, bool with_reaper)
 	return status;
 }
 
+struct serve_args {
+	const char *config;
+	bool no_reaper;
+};
+
+#define AT(field) offsetof(struct serve_args, field)
+
+static const struct option_row rows[] = {
+	{ "config", OPTION_TEXT, AT(config), 0, 0, 0 },
+	{ "no-reaper", OPTION_FLAG, AT(no_reaper), 0, 0, 0 },
+};
+
 int
 cmd_serve(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "no-reaper", no_argument, NULL, 'n' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	const char *config_path = NULL;
-	bool with_reaper = true;
-	int o;
+	static const struct command_line line = COMMAND_LINE(usage, rows);
+	struct serve_args args = { 0 };
+	int status;
 
-	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (o) {
-		case 'c':
-			config_path = optarg;
-			break;
-		case 'n':
-			with_reaper = false;
-			break;
-		case 'h':
-			(void)fputs(usage, stdout);
-			return EX_OK;
-		default:
-			return cmd_usage(usage);
-		}
-	}
-	if (optind != argc)
-		return cmd_usage(usage);
-	return run(config_path, with_reaper);
+	if (!options_read_all(&line, &args, argc, argv, &status))
+		return status;
+	return run(args.config, !args.no_reaper);
 }

@@ -17,6 +17,7 @@ struct args {
 	const char *name;
 	long count;
 	bool follow;
+	int fd;
 };
 
 #define AT(field) offsetof(struct args, field)
@@ -25,6 +26,7 @@ static const struct option_row rows[] = {
 	{ "name", OPTION_TEXT, AT(name), 'n', 0, 0 },
 	{ "count", OPTION_NUMBER, AT(count), 0, 1, 10 },
 	{ "follow", OPTION_FLAG, AT(follow), 'f', 0, 0 },
+	{ "fd", OPTION_FD, AT(fd), 0, 0, 0 },
 };
 
 static const struct command_line line = COMMAND_LINE("usage: x\n", rows);
@@ -68,6 +70,8 @@ each_kind_lands_in_its_field(void **state)
 	assert_int_equal(got.count, 10);
 	assert_true(got.follow);
 	assert_string_equal(argv[optind], "word");
+	assert_true(reads("--fd 0"));
+	assert_int_equal(got.fd, 0);
 	assert_true(reads("-f -n b"));
 	assert_string_equal(got.name, "b");
 	assert_true(got.follow);
@@ -83,6 +87,8 @@ what_is_wrong_is_wrong_usage(void **state)
 	static const char *const wrong[] = { "--count 0", "--count 11",
 		"--count x", "--count 1x",
 		"--count=", "--count 99999999999999999999", "--nothing",
+		"--fd x", "--fd -1", "--fd 4294967296",
+		"--fd 987654", /* closed */
 		"--follow=x", "-x", "x --name" };
 	(void)state;
 
