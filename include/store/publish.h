@@ -85,7 +85,10 @@ struct publish_new {
 	size_t sealed_len;
 };
 
-/* A new row, or a failed one that begins again; others stay as they are. */
+/*
+ * A new row, or a failed one that begins again; others stay as they are, but
+ * one that waits takes the newer credential: the older may be what is wrong.
+ */
 int publish_request(struct db *db, const struct publish_new *n,
     struct err *e) MUST_CHECK;
 
@@ -97,12 +100,12 @@ struct publish_pull {
 };
 
 /* It is open: task and row say so from now on. May be repeated. */
-int publish_opened(struct db *db, int64_t task_id, const struct publish_pull *p,
-    struct err *e) MUST_CHECK;
+int publish_opened(struct db *db, const char *user_id, int64_t task_id,
+    const struct publish_pull *p, struct err *e) MUST_CHECK;
 
 /* The branch is no more what it was: pushed becomes failed. */
-int publish_undo(struct db *db, int64_t task_id, const char *failure,
-    struct err *e) MUST_CHECK;
+int publish_undo(struct db *db, const char *user_id, int64_t task_id,
+    const char *failure, struct err *e) MUST_CHECK;
 
 /* For the reaper: as in store/queue.h */
 

@@ -253,7 +253,7 @@ refuse_pull(struct call *c, struct pull *p, struct host_failure *f,
 		return answer_stored(c, p);
 	/* The branch may be gone: it is pushed again by the next call. */
 	if (f->outcome == HOST_INVALID &&
-	    publish_undo(c->api->db, c->id, "refused", e) == -1)
+	    publish_undo(c->api->db, c->user_id, c->id, "refused", e) == -1)
 		return -1;
 	/* It was seen just now, so this is how a missing scope looks. */
 	if (f->outcome == HOST_NOT_FOUND)
@@ -297,7 +297,7 @@ open_pull(struct call *c, struct pull *p, struct err *e)
 	stored =
 	    (struct publish_pull){ p->row.head_branch, made.number, made.url };
 	FAULT_POINT("publish.before_store");
-	if (publish_opened(c->api->db, c->id, &stored, e) == -1)
+	if (publish_opened(c->api->db, c->user_id, c->id, &stored, e) == -1)
 		goto out;
 	FAULT_POINT("publish.after_store");
 	log_line(LOG_INFO,

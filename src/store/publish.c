@@ -114,9 +114,24 @@ publish_look(struct db *db, const char *user_id, int64_t id,
 	return got == -1 ? -1 : 0;
 }
 
-/* The state is assigned last: the other columns ask what it was. */
-#define ANEW(column) \
-	" " column " = IF(state = 'failed', VALUES(" column "), " column "),"
+/*
+ * What a wish changes in a row that is there: of one that failed everything, of
+ * one that nobody has claimed yet the credential. The state comes last: the
+ * other columns ask what it was.
+ */
+/* clang-format off */
+#define SET_IN(states, column) \
+	" " column " = IF(state IN (" states "), VALUES(" column ")," \
+	" " column "),"
+#define ANEW(column) SET_IN("'failed'", column)
+#define NEWEST(column) SET_IN("'failed', 'requested'", column)
+
+#define CHANGES \
+	NEWEST("key_id") NEWEST("nonce") NEWEST("sealed") \
+	ANEW("repo_url") ANEW("base_branch") ANEW("run_at") \
+	ANEW("requested_at") ANEW("tries") ANEW("failure") ANEW("error") \
+	ANEW("ended_at") " state = IF(state = 'failed', 'requested', state)"
+/* clang-format on */
 
 int
 publish_request(struct db *db, const struct publish_new *n, struct err *e)
@@ -133,15 +148,12 @@ publish_request(struct db *db, const struct publish_new *n, struct err *e)
 	    " tries, failure, error, ended_at)"
 	    " VALUES (?, ?, 'requested', ?, ?, ?, ?, ?, UTC_TIMESTAMP(6),"
 	    " UTC_TIMESTAMP(6), 0, NULL, NULL, NULL)"
-	    " ON DUPLICATE KEY UPDATE" ANEW("key_id") ANEW("nonce") ANEW(
-		"sealed") ANEW("repo_url") ANEW("base_branch") ANEW("run_at")
-		ANEW("requested_at") ANEW("tries") ANEW("failure") ANEW("error")
-		    ANEW(
-			"ended_at") " state = IF(state = 'failed', 'requested', state)",
+	    " ON DUPLICATE KEY UPDATE" CHANGES,
 	    DB_ARGS(args), NULL, e);
 }
 
 struct opening {
+	const char *user_id;
 	int64_t task_id;
 	const struct publish_pull *pull;
 };
@@ -152,39 +164,41 @@ opened_body(struct db *db, void *ctx, struct err *e)
 	const struct opening *o = ctx;
 	const struct db_arg task[] = { db_arg_text(o->pull->branch),
 		db_arg_int(o->pull->number), db_arg_text(o->pull->url),
-		db_arg_int(o->task_id) };
+		db_arg_int(o->task_id), db_arg_text(o->user_id) };
 	const struct db_arg row[] = { db_arg_int(o->pull->number),
-		db_arg_text(o->pull->url), db_arg_int(o->task_id) };
+		db_arg_text(o->pull->url), db_arg_int(o->task_id),
+		db_arg_text(o->user_id) };
 
 	if (db_exec(db,
 		"UPDATE tasks SET pr_branch = ?, pr_number = ?, pr_url = ?"
-		" WHERE id = ?",
+		" WHERE id = ? AND user_id = ?",
 		DB_ARGS(task), NULL, e) == -1)
 		return -1;
 	return db_exec(db,
 	    "UPDATE pull_requests SET number = ?, url = ?, state = 'done'"
-	    " WHERE task_id = ? AND state = 'pushed'",
+	    " WHERE task_id = ? AND user_id = ? AND state = 'pushed'",
 	    DB_ARGS(row), NULL, e);
 }
 
 int
-publish_opened(struct db *db, int64_t task_id, const struct publish_pull *p,
-    struct err *e)
+publish_opened(struct db *db, const char *user_id, int64_t task_id,
+    const struct publish_pull *p, struct err *e)
 {
-	struct opening o = { task_id, p };
+	struct opening o = { user_id, task_id, p };
 	const struct db_tx tx = { .body = opened_body, .ctx = &o };
 
 	return db_run(db, &tx, e);
 }
 
 int
-publish_undo(struct db *db, int64_t task_id, const char *failure, struct err *e)
+publish_undo(struct db *db, const char *user_id, int64_t task_id,
+    const char *failure, struct err *e)
 {
 	const struct db_arg args[] = { db_arg_text(failure),
-		db_arg_int(task_id) };
+		db_arg_int(task_id), db_arg_text(user_id) };
 
 	return db_exec_again(db,
 	    "UPDATE pull_requests SET failure = ?, state = 'failed'"
-	    " WHERE task_id = ? AND state = 'pushed'",
+	    " WHERE task_id = ? AND user_id = ? AND state = 'pushed'",
 	    DB_ARGS(args), NULL, e);
 }

@@ -22,7 +22,7 @@ completed_task(void)
 }
 
 static void
-ask_for(int64_t id, const char *repo)
+ask_with(int64_t id, const char *repo, const char *sealed)
 {
 	const struct publish_new n = { .user_id = test_user,
 		.task_id = id,
@@ -30,11 +30,17 @@ ask_for(int64_t id, const char *repo)
 		.base_branch = "main",
 		.key_id = "0123456789abcdef",
 		.nonce = nonce,
-		.sealed = "sealed",
-		.sealed_len = 6 };
+		.sealed = sealed,
+		.sealed_len = strlen(sealed) };
 	struct err e = { 0 };
 
 	ok(publish_request(db, &n, &e));
+}
+
+static void
+ask_for(int64_t id, const char *repo)
+{
+	ask_with(id, repo, "sealed");
 }
 
 static struct publish_row
@@ -78,7 +84,7 @@ test_way_of_a_request(void **state)
 	assert_int_equal(look(id).state, PUBLISH_NONE);
 	assert_int_equal(publish_claim(db, OWNER, 60, &c, &e), 0);
 	ask_for(id, "https://github.com/o/r");
-	ask_for(id, "https://github.com/o/other"); /* joins */
+	ask_with(id, "https://github.com/o/other", "newer"); /* joins */
 	assert_int_equal(look(id).state, PUBLISH_REQUESTED);
 	assert_int_equal(publish_claim(db, OWNER, 60, &c, &e), 1);
 	assert_true(hold_publishes(&c.task.hold));
@@ -86,7 +92,11 @@ test_way_of_a_request(void **state)
 	assert_string_equal(c.task.repo_url, "https://github.com/o/r");
 	assert_string_equal(c.task.branch, "main");
 	assert_string_equal(c.task.user_id, test_user);
-	assert_memory_equal(c.task.sealed, "sealed", 6);
+	assert_int_equal(c.task.sealed_len, 5);
+	assert_memory_equal(c.task.sealed, "newer", 5);
+	ask_with(id, "https://github.com/o/r", "late");
+	assert_int_equal(number("SELECT sealed = 'newer' FROM pull_requests"),
+	    1);
 	assert_int_equal(c.patch_len, small_result.git_patch_len);
 	assert_memory_equal(c.patch, small_result.git_patch, c.patch_len);
 	assert_true(c.completed_s > 1700000000);
@@ -97,8 +107,8 @@ test_way_of_a_request(void **state)
 	assert_int_equal(
 	    number("SELECT COUNT(*) FROM pull_requests WHERE sealed IS NULL"),
 	    1);
-	ok(publish_opened(db, id, &pull, &e));
-	ok(publish_opened(db, id, &pull, &e));
+	ok(publish_opened(db, test_user, id, &pull, &e));
+	ok(publish_opened(db, test_user, id, &pull, &e));
 	assert_int_equal(look(id).state, PUBLISH_DONE);
 	ok(publish_task_get(db, test_user, id, &t, &e));
 	assert_true(t.has_pull);
@@ -244,10 +254,12 @@ test_forgotten_ones(void **state)
 static void
 test_only_its_users(void **state)
 {
+	const struct publish_pull pull = { "b", 1, "https://x/1" };
 	int64_t id = completed_task();
 	struct publish_task t;
 	struct publish_row row;
 	struct err e = { 0 };
+	struct hold h;
 	char other[37];
 
 	(void)state;
@@ -257,6 +269,12 @@ test_only_its_users(void **state)
 	assert_int_equal(e.kind, ERR_ABSENT);
 	ok(publish_look(db, other, id, &row, &e));
 	assert_int_equal(row.state, PUBLISH_NONE);
+	h = claim(OWNER);
+	ok(publish_complete(db, &h, &pushed, &e));
+	ok(publish_undo(db, other, id, "refused", &e));
+	ok(publish_opened(db, other, id, &pull, &e));
+	assert_int_equal(look(id).state, PUBLISH_PUSHED);
+	assert_int_equal(number("SELECT pr_number IS NULL FROM tasks"), 1);
 	sql("DELETE FROM tasks");
 	assert_int_equal(number("SELECT COUNT(*) FROM pull_requests"), 0);
 }
@@ -270,11 +288,12 @@ test_undo(void **state)
 
 	(void)state;
 	ask_for(id, "https://github.com/o/r");
-	ok(publish_undo(db, id, "refused", &e)); /* not yet pushed: nothing */
+	/* Not pushed yet: nothing. */
+	ok(publish_undo(db, test_user, id, "refused", &e));
 	assert_int_equal(look(id).state, PUBLISH_REQUESTED);
 	h = claim(OWNER);
 	ok(publish_complete(db, &h, &pushed, &e));
-	ok(publish_undo(db, id, "refused", &e));
+	ok(publish_undo(db, test_user, id, "refused", &e));
 	assert_int_equal(look(id).state, PUBLISH_FAILED);
 }
 
