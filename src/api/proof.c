@@ -110,7 +110,10 @@ compare(struct call *c, const char *asked, size_t way, struct user_row *u,
 {
 	const struct sign_in proven = c->sign_in;
 	char id[UUID_TEXT];
+	int rc = limits_user(c, "token", TOKENS_PER_USER, e);
 
+	if (rc != 0)
+		return rc;
 	if (!uuid_read(id, asked) || strcmp(id, c->user_id) != 0) {
 		call_note(c, "sign-in-failed", c->user_id,
 		    "asked for another user");
@@ -128,7 +131,7 @@ compare(struct call *c, const char *asked, size_t way, struct user_row *u,
 		c->sign_in.ends_s = proven.ends_s;
 	}
 	call_note(c, "sign-in", c->user_id, ways[way].name);
-	return limits_user(c, "token", TOKENS_PER_USER, e);
+	return 0;
 }
 
 int

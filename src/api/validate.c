@@ -43,9 +43,16 @@ read_input(struct validation *v, const struct call *c,
 	return 0;
 }
 
+static bool
+is_of_token(enum host_outcome o)
+{
+	return o == HOST_BAD_TOKEN || o == HOST_NO_PERMISSION ||
+	    o == HOST_SSO || o == HOST_FORBIDDEN || o == HOST_BLOCKED;
+}
+
 /*
- * Bad tokens are 401; that GitHub is away, or wants us to wait, is not the
- * token's fault.
+ * Bad tokens are 401. That GitHub is away, wants us to wait, or that what
+ * answers at GITHUB_API_URL is no GitHub, is not the token's fault.
  */
 static int
 refuse_token(struct call *c, const struct host_failure *f)
@@ -53,11 +60,12 @@ refuse_token(struct call *c, const struct host_failure *f)
 	int status = outbound_status(f->outcome);
 	struct host_failure shown = *f;
 
-	if (status == 502 && f->outcome != HOST_RATE_LIMIT) {
+	if (is_of_token(f->outcome)) {
+		status = 401;
+	} else if (status != 500 && f->outcome != HOST_RATE_LIMIT) {
+		status = 502;
 		shown.outcome = HOST_UNREACHABLE;
 		shown.message[0] = '\0';
-	} else if (status != 502 && status != 500) {
-		status = 401;
 	}
 	return outbound_refuse(c, status, PREFIX, &shown);
 }

@@ -160,6 +160,7 @@ def test_4_1_rights_are_those_of_token_and_repository(town):
 
 def test_d22_github_is_away(town):
     for kind, more in (("drop", {}), ("status", {"status": 503}),
+                       ("status", {"status": 404}),  # that is no GitHub
                        ("garbage", {})):
         town.hub.calm()
         town.hub.fault(kind, path=".*/user", times=-1, **more)
