@@ -292,6 +292,17 @@ def subprocess_pids():
         return [int(word) for word in text.read().split()]
 
 
+def serve(guest, chosen, wake_read):
+    """Until the server closes its end."""
+    while True:
+        for key, _ in chosen.select():
+            if key.fd == wake_read:
+                os.read(wake_read, 4096)
+                guest.reap()
+            elif not guest.receive():
+                return
+
+
 def main():
     sock = socket.socket(fileno=int(sys.argv[1]))
     sock.set_inheritable(False)
@@ -311,14 +322,12 @@ def main():
     chosen = selectors.DefaultSelector()
     chosen.register(sock, selectors.EVENT_READ)
     chosen.register(wake_read, selectors.EVENT_READ)
-    while True:
-        for key, _ in chosen.select():
-            if key.fd == wake_read:
-                os.read(wake_read, 4096)
-                guest.reap()
-            elif not guest.receive():
-                end_all()
-                return
+    try:
+        serve(guest, chosen, wake_read)
+    except ConnectionError:
+        pass  # the server was killed before it had read all that we told it
+    finally:
+        end_all()
 
 
 if __name__ == "__main__":

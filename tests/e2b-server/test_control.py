@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+import signal
 import urllib.parse
 
 import pytest
@@ -228,3 +229,20 @@ def test_killed_server_leaves_no_process(tmp_path, isolation):
     assert pids
     if isolation == "none" or server.ready["isolation"] == "bwrap":
         wait_for(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in pids))
+
+
+def test_server_killed_with_words_unread_leaves_no_process(tmp_path):
+    """What the guest had told it then comes back to the guest as an error."""
+    with harness.Server(tmp_path, "--isolation", "none") as server:
+        box = server.create()
+        with box.start("/bin/sleep", "304") as one, box.start("/bin/sleep", "304") as other:
+            one.pid()
+            other.pid()
+            pids = [entry["pid"] for entry in server.sandboxes()[box.id]["inside"]]
+            os.kill(server.process.pid, signal.SIGSTOP)
+            os.kill(pids[0], signal.SIGKILL)
+            wait_for(lambda: not os.path.exists(f"/proc/{pids[0]}"))
+            server.process.kill()
+            server.process.wait()
+    assert len(pids) == 2
+    wait_for(lambda: not os.path.exists(f"/proc/{pids[1]}/exe"))
