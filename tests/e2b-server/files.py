@@ -117,7 +117,7 @@ async def send_file(exchange, fd, info, name):
     if request.headers.get("if-modified-since") == headers["Last-Modified"]:
         await exchange.send(304, headers=headers)
         return
-    if "range" in request.headers:
+    if "range" in request.headers and info.st_size > 0:  # Go's server: no parts of nothing
         await send_range(exchange, fd, info.st_size, headers)
     elif exchange.plan.answer:
         await exchange.send(200)

@@ -286,6 +286,14 @@ def test_range(box, span, status, want):
         assert answer.body == want and answer.headers["Content-Range"].endswith("/10")
 
 
+@pytest.mark.parametrize("span", ["bytes=0-9", "bytes=5-", "bytes=-1"])
+def test_range_of_an_empty_file(box, span):
+    """As Go's http.ServeContent: it is the whole file, not a part that is not there."""
+    box.call("POST", "/files?path=r", b"", {"Content-Type": "application/octet-stream"})
+    answer = box.call("GET", "/files?path=r", headers={"Range": span})
+    assert (answer.status, answer.body) == (200, b"")
+
+
 def test_multipart(box):
     parts = b"".join(b"--XX\r\nContent-Disposition: form-data; name=\"%s\"; filename=\"%s\"\r\n\r\n%s\r\n"
                      % part for part in ((b"file", b"/tmp/a", b"A\r\n--X"), (b"other", b"b", b"B"),
