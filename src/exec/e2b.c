@@ -21,6 +21,7 @@ e2b_set_account(struct e2b *b, const struct sandbox_e2b *set, struct err *e)
 	int n, k;
 
 	b->account = *set;
+	b->hurry_ms = INT64_MAX;
 	if (b->account.template_id[0] == '\0')
 		b->account.template_id = "base";
 	if (b->account.domain[0] == '\0')
@@ -99,6 +100,17 @@ e2b_close(struct sandbox *sb)
 	free(b);
 }
 
+/* What is asked to end it, and goes well, is not why it could not be opened. */
+static void
+close_failed(struct e2b *b)
+{
+	struct sandbox_host *host = b->host;
+	const char *failure = host->failure;
+
+	e2b_close(&b->base);
+	host->failure = failure;
+}
+
 static int
 e2b_open(struct sandbox **sb, const struct sandbox_spec *spec, struct err *e)
 {
@@ -125,7 +137,7 @@ e2b_open(struct sandbox **sb, const struct sandbox_spec *spec, struct err *e)
 	rc = 0;
 out:
 	if (rc == -1)
-		e2b_close(&b->base);
+		close_failed(b);
 	return rc;
 }
 
@@ -140,15 +152,21 @@ e2b_probe(const struct sandbox_spec *spec, char *how, size_t size,
     struct err *e)
 {
 	struct sandbox *sb = NULL;
+	struct e2b *b;
+	int rc;
 
-	if (e2b_open(&sb, spec, e) == -1 || sb == NULL)
+	if (e2b_open(&sb, spec, e) == -1)
 		return -1;
+	b = (struct e2b *)sb;
 	(void)snprintf(how, size,
 	    "E2B at %s: sandbox %s was made of the template \"%s\", and ended",
-	    ((struct e2b *)sb)->api, e2b_id(sb),
-	    ((struct e2b *)sb)->set->template_id);
+	    b->api, b->id, b->set->template_id);
+	if ((rc = e2b_kill(b, e)) == 0) {
+		e2b_forget(b);
+		b->id[0] = '\0'; /* there is none to be closed any more */
+	}
 	e2b_close(sb);
-	return 0;
+	return rc;
 }
 
 const struct sandbox_kind sandbox_e2b = {

@@ -68,6 +68,12 @@ struct e2b {
 	struct buf modes; /* "MODE\0PATH\0": to be set by the next command */
 	size_t mode_count;
 
+	/*
+	 * Requests are to be over by then, by the monotonic clock, or soon
+	 * after: a command's time must not be spent on waiting for an answer.
+	 */
+	int64_t hurry_ms;
+
 	enum e2b_trouble trouble; /* of the last request */
 	int retry_after_s;        /* that it said; -1: nothing */
 	char said[E2B_SAID_MAX];
@@ -178,8 +184,9 @@ int e2b_end_older(struct e2b *b, struct err *e) MUST_CHECK;
 int e2b_create(struct e2b *b, unsigned int life_s, struct err *e) MUST_CHECK;
 
 /*
- * Looks for one that may have been made, for this long. ERR_ABSENT: there is
- * none.
+ * Looks for one that may have been made, for this long; and then until there is
+ * an answer, while E2B is away, but when the sandbox is being closed.
+ * ERR_ABSENT: there is none.
  */
 int e2b_search(struct e2b *b, const char *nonce, int64_t limit_ms,
     struct err *e) MUST_CHECK;

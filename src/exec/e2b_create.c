@@ -46,7 +46,10 @@ remember_nonce(const struct making *m, struct err *e)
 int
 e2b_search(struct e2b *b, const char *nonce, int64_t limit_ms, struct err *e)
 {
-	int64_t until = clock_mono_ms() + limit_ms;
+	int64_t until = clock_mono_ms() + limit_ms, last = until;
+
+	if (!b->closing)
+		last += (int64_t)b->set->busy_wait_s * 1000;
 
 	log_line(LOG_WARN, "e2b create outcome=unknown nonce=%s", nonce);
 	for (unsigned int i = 2;; i++) {
@@ -56,7 +59,9 @@ e2b_search(struct e2b *b, const char *nonce, int64_t limit_ms, struct err *e)
 			return 0;
 		b->dead = false; /* one that is gone is none of this attempt */
 		b->id[0] = '\0';
-		if (b->trouble == E2B_STOPPED || clock_mono_ms() >= until)
+		if (b->trouble == E2B_STOPPED ||
+		    clock_mono_ms() >=
+			(e2b_trouble_passes(b->trouble) ? last : until))
 			return -1;
 	}
 }

@@ -8,6 +8,7 @@
 
 #define BACKOFF_FIRST_MS 250
 #define BACKOFF_MAX_MS 5000
+#define HURRY_LEAST_MS 3000
 
 int
 e2b_fail(struct e2b *b, enum e2b_trouble t, const char *said, struct err *e)
@@ -120,6 +121,17 @@ no_answer(struct e2b *b, const struct e2b_request *rq,
 	return e2b_fail(b, E2B_PROTOCOL, why.text, e);
 }
 
+static int
+limit_ms(const struct e2b *b, const struct e2b_request *rq)
+{
+	int own_ms = rq->timeout_ms == 0 ? E2B_CALL_MS : rq->timeout_ms;
+	int64_t left_ms = b->hurry_ms - clock_mono_ms();
+
+	if (left_ms < HURRY_LEAST_MS)
+		left_ms = HURRY_LEAST_MS;
+	return left_ms < own_ms ? (int)left_ms : own_ms;
+}
+
 int
 e2b_ask(struct e2b *b, const struct e2b_request *rq, struct net_response *rs,
     struct err *e)
@@ -134,8 +146,7 @@ e2b_ask(struct e2b *b, const struct e2b_request *rq, struct net_response *rs,
 		.want = rq->want == NULL ? NULL : wants,
 		.max_body = rq->max_body,
 		.repeatable = !rq->once,
-		.timeout_ms =
-		    rq->timeout_ms == 0 ? E2B_CALL_MS : rq->timeout_ms,
+		.timeout_ms = limit_ms(b, rq),
 		.ca_file =
 		    b->set->ca_file[0] == '\0' ? NULL : b->set->ca_file };
 	const struct net_watch watch = { b->closing ? NULL : b->host->stop,
@@ -184,28 +195,38 @@ ask_after_it(struct e2b *b, struct err *e)
 	return paused ? e2b_wake(b, 0, e) : 0;
 }
 
+/* How long to wait before try number n; -1: that would not help. */
+static int64_t
+again_ms(const struct e2b *b, unsigned int n)
+{
+	int64_t most_ms = (int64_t)b->set->busy_wait_s * 1000;
+	int64_t wait_ms = b->retry_after_s <= 0
+	    ? e2b_backoff_ms(n)
+	    : (int64_t)b->retry_after_s * 1000;
+
+	if (!e2b_trouble_passes(b->trouble) || n + 1 >= E2B_TRIES ||
+	    (b->retry_after_s > 0 && wait_ms > most_ms) ||
+	    wait_ms > b->hurry_ms - clock_mono_ms())
+		return -1;
+	return wait_ms;
+}
+
 int
 e2b_ask_again(struct e2b *b, const struct e2b_request *rq,
     struct net_response *rs, struct err *e)
 {
 	for (unsigned int i = 0;; i++) {
-		struct err first;
-		int64_t wait_ms = e2b_backoff_ms(i);
+		int64_t wait_ms;
 
 		if (e2b_ask(b, rq, rs, e) == 0)
 			return 0;
-		if (!e2b_trouble_passes(b->trouble) || i + 1 == E2B_TRIES)
+		if ((wait_ms = again_ms(b, i)) == -1)
 			return -1;
-		first = *e;
-		if (rs->retry_after_s > 0)
-			wait_ms = (int64_t)rs->retry_after_s * 1000;
 		net_response_clear(rs);
 		if (b->trouble == E2B_UNREACHABLE && ask_after_it(b, e) == -1 &&
 		    (b->dead || b->trouble == E2B_STOPPED))
 			return -1;
-		*e = first;
-		if (wait_ms > 60000 || !e2b_pause(b, wait_ms))
-			return e2b_fail(b,
-			    e2b_stopped(b) ? E2B_STOPPED : b->trouble, "", e);
+		if (!e2b_pause(b, wait_ms))
+			return e2b_fail(b, E2B_STOPPED, "", e);
 	}
 }

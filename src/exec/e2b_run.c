@@ -36,6 +36,15 @@ ends_ms(const struct running *r)
 	return !r->end->stopped && own < r->until_ms ? own : r->until_ms;
 }
 
+/* The same; but one that may have ended well, long ago, has to be asked. */
+static int64_t
+latest_ms(const struct running *r)
+{
+	return r->known && !r->asked && !r->end->stopped
+	    ? r->until_ms + (int64_t)r->b->set->busy_wait_s * 1000
+	    : ends_ms(r);
+}
+
 /* Looks at the clock and at stop(). True when it is over. */
 static bool
 time_is_up(struct running *r)
@@ -53,11 +62,7 @@ time_is_up(struct running *r)
 			(void)!e2b_process_term(&r->p, &ignored);
 	}
 	now = clock_mono_ms();
-	/* It may have ended well, long ago: nobody has been told yet. */
-	if (r->known && !r->asked && !r->end->stopped &&
-	    now < r->until_ms + (int64_t)r->b->set->busy_wait_s * 1000)
-		return false;
-	if (now < ends_ms(r))
+	if (now < latest_ms(r))
 		return false;
 	r->end->cut_off = !r->end->stopped;
 	r->end->early = r->end->cut_off && now < r->until_ms;
@@ -161,6 +166,7 @@ recover(struct running *r, struct err *e)
 	r->asked = r->asked || rc != -1;
 	if (rc == 1) {
 		r->begun = true;
+		r->b->hurry_ms = INT64_MAX; /* its clocks stand still */
 		return e2b_read_rest(r, sizes, e) == 0 ? 1 : -1;
 	}
 	if (rc == 0 && (rc = e2b_process_find(&r->p, e)) == 0) {
@@ -188,11 +194,13 @@ cut(struct running *r, struct err *e)
 {
 	/* The stream would tell while the files are read, and all twice. */
 	e2b_process_leave(&r->p);
+	r->b->hurry_ms = INT64_MAX;
 	/* One of earlier commands has been dealt with: not again. */
 	if (r->b->runs >= r->b->known_runs)
 		e2b_kill_tree(r->b, r->folder);
 	r->end->code = KILLED;
 	/* Its last words, which may say why it took so long. */
+	r->b->hurry_ms = clock_mono_ms() + WORDS_MS;
 	if (!r->b->dead && r->end->cut_off)
 		(void)!e2b_read_news(r, WORDS_MS, e);
 	return 0;
@@ -235,6 +243,7 @@ follow(struct running *r, struct err *e)
 
 	if (was_cut(r))
 		return cut(r, e);
+	r->b->hurry_ms = latest_ms(r);
 	if (r->known)
 		rc = recover(r, e);
 	while (rc == 0) {
@@ -243,12 +252,14 @@ follow(struct running *r, struct err *e)
 				return -1;
 			return cut(r, e);
 		}
+		r->b->hurry_ms = latest_ms(r);
 		rc = 1;
 		if (r->p.stream != NULL)
 			rc = listen_on(r, e);
 		if (rc == 1)
 			rc = recover(r, e);
 	}
+	r->b->hurry_ms = INT64_MAX;
 	if (rc == -1)
 		e2b_kill_tree(r->b, r->folder);
 	return rc == 1 ? 0 : -1;
@@ -366,6 +377,7 @@ e2b_run(struct sandbox *sb, const struct sandbox_cmd *cmd,
 	if (r.known || start_it(&r, e) == 0)
 		rc = follow(&r, e);
 	e2b_process_leave(&r.p);
+	b->hurry_ms = INT64_MAX;
 	buf_reset(&b->modes);
 	b->mode_count = 0;
 	end->took_ms = (unsigned int)(clock_mono_ms() - began);

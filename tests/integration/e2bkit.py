@@ -140,3 +140,4 @@ def is_well(result):
 
 
 CREATE = {"method": "POST", "path": "^/v2/sandboxes$"}
+LIST = {"method": "GET", "path": "^/v2/sandboxes"}

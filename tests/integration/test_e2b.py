@@ -11,8 +11,8 @@ import pytest
 import e2bkit
 import gitserver
 import runkit
-from e2bkit import (API_KEY, BASE, CREATE, WORK, clean, is_well,  # noqa: F401
-                    run, shop, since)
+from e2bkit import (API_KEY, BASE, CREATE, LIST, WORK, clean,  # noqa: F401
+                    is_well, run, shop, since)
 from runkit import TOKEN, git, kit, wait_for
 
 AGENT_KEY = "sk-ant-0123456789abcdefKEY"
@@ -347,12 +347,14 @@ def test_nobody_there(shop):
     assert (r.outcome, r.failure) == ("failed", "e2b_away")
 
 
-def test_disk_of_the_sandbox_is_full(shop):
-    shop.e2b.fault(match={"method": "POST", "path": "^/files"}, skip=2,
+@pytest.mark.parametrize("skip", [0, 2])  # the very first is e2b_open()'s
+def test_disk_of_the_sandbox_is_full(shop, skip):
+    shop.e2b.fault(match={"method": "POST", "path": "^/files"}, skip=skip,
                    times=0, answer={"status": 507, "message":
                                     "not enough disk space available"})
     r = run(shop)
     assert (r.outcome, r.failure) == ("failed", "disk_full")
+    assert shop.no_sandbox_left()
 
 
 def test_repository_errors_are_the_same(shop):
@@ -410,6 +412,24 @@ def test_creation_that_did_not_happen_is_repeated(shop, rule):
     shop.e2b.fault(match=CREATE, times=1, **rule)
     is_well(run(shop, e2b_create_s=2))
     assert len(since(shop, mark, "sandbox.create")) == 1
+
+
+def test_unclear_creation_in_an_outage(shop):
+    """Nobody can say for a while whether there is one: that is waited for."""
+    mark = shop.mark()
+    away = {"status": 502, "text": "", "content_type": "text/html"}
+    shop.e2b.fault(match=CREATE, times=1, answer=away)
+    shop.e2b.fault(match=LIST, times=3, answer=away)
+    is_well(run(shop, e2b_create_s=1, e2b_busy_wait_s=60))
+    assert len(since(shop, mark, "sandbox.create")) == 1
+
+
+def test_unclear_creation_in_an_outage_that_lasts(shop):
+    away = {"status": 502, "text": "", "content_type": "text/html"}
+    shop.e2b.fault(match=CREATE, times=1, answer=away)
+    shop.e2b.fault(match=LIST, times=0, answer=away)
+    r = run(shop, e2b_create_s=1, e2b_busy_wait_s=2)
+    assert (r.outcome, r.failure) == ("failed", "e2b_away")
 
 
 def test_cancelled_while_it_is_made(shop):
@@ -505,6 +525,18 @@ def test_check_online(engine):
     assert report["checks"]["sandbox"]["verdict"] == "ok"
     assert "was made" in report["checks"]["sandbox"]["detail"]
     assert not engine.e2b.sandboxes()
+
+
+def test_check_online_says_what_could_not_be_ended(engine):
+    engine.e2b.fault(match={"method": "DELETE"}, times=0,
+                     answer={"status": 400, "message": "not now"})
+    done = subprocess.run(
+        [runkit.BINARY, "check", "--json", "--online", "--config",
+         str(engine.conf)], text=True, capture_output=True, check=False,
+        env=engine.environment(), timeout=120)
+    found = json.loads(done.stdout)["checks"]["sandbox"]
+    assert done.returncode == 69
+    assert found["verdict"] == "fail" and "not now" in found["detail"]
 
 
 @pytest.mark.parametrize("answer, words", [

@@ -57,6 +57,15 @@ def test_broken_stream_loses_nothing(shop, name):
     assert since(shop, mark, "sandbox.create")
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_cut_while_stderr_is_silent(shop, count):
+    """Its file is empty, and an empty file has no parts."""
+    shop.e2b.fault(match=START, times=1,
+                   cut={"event": "data", "count": count, "where": "after"})
+    r = is_well(run(shop, "echo one; sleep 1; echo two; sleep 1; echo run >>keep"))
+    assert r.output == "one\ntwo\n" and r.patch.count(b"\n+run\n") == 1
+
+
 def test_every_stream_cut(shop):
     """Connections that never last: still each byte once."""
     shop.e2b.fault(match={"path": "(Start|Connect)$"}, times=0,
@@ -86,21 +95,31 @@ def test_half_open_connection(shop):
     is_well(run(shop, TALK, e2b_silence_s=6))
 
 
+@pytest.mark.parametrize("skip", [0, 1])  # the very first is e2b_open()'s
 @pytest.mark.parametrize("rule", [
     {"close": "reset"}, {"cut": {"bytes": 3}},
     {"answer": {"status": 500, "message": "oops"}},
     {"answer": {"status": 502, "text": "", "content_type": "text/plain"}},
     {"answer": {"status": 401, "message": "unauthorized"}, "times": 0},
 ])
-def test_files_under_faults(shop, rule):
-    times = rule.pop("times", 2)
-    shop.e2b.fault(match={"path": "^/files"}, skip=1, times=times, **rule)
+def test_files_under_faults(shop, rule, skip):
+    rule = {"times": 2, **rule}
+    shop.e2b.fault(match={"path": "^/files"}, skip=skip, **rule)
     r = run(shop)
-    if times:
+    if rule["times"]:
         is_well(r)
     else:
         assert (r.outcome, r.failure) == ("failed", "e2b_protocol")
-    rule["times"] = times
+    assert shop.no_sandbox_left()
+
+
+def test_sandbox_that_asks_for_a_long_pause(shop):
+    """Another attempt may do better: it is no error of ours."""
+    shop.e2b.fault(match={"path": "^/files"}, times=0, answer={
+        "status": 502, "message": "The sandbox is asleep",
+        "headers": {"Retry-After": "90"}})
+    r = run(shop, e2b_busy_wait_s=3)
+    assert (r.code, r.outcome) == (75, None), r.result
 
 
 def test_paused_from_outside(shop):
@@ -179,6 +198,22 @@ def test_time_limit_ends_the_whole_tree(shop):
     r = runkit.Result(spool, 0, 0)
     assert (r.outcome, r.failure) == ("failed", "timeout")
     assert "AGENT_TIMEOUT_S" in r.error and "begun" in r.output
+
+
+def test_time_limit_while_its_files_hang(shop):
+    """Its time is not spent on waiting for an answer."""
+    script = "echo here; sleep 3; echo there; sleep 300"
+    shop.e2b.fault(match=START, times=1,
+                   cut={"event": "data", "count": 2, "where": "before"})
+    with shop.started("plain", script, token=TOKEN, agent_limit_s=6) as (
+            process, spool):
+        events = spool / "events.ndjson"
+        wait_for(lambda: events.exists() and b"here" in events.read_bytes())
+        shop.e2b.fault(match={"method": "GET", "path": "^/files"}, times=0,
+                       hang=True)
+        assert process.wait(80) == 0
+    r = runkit.Result(spool, 0, 0)
+    assert (r.outcome, r.failure) == ("failed", "timeout"), r.result
 
 
 def test_time_limit_in_mid_flood(shop):

@@ -13,12 +13,11 @@ import pytest
 import e2bkit
 import runkit
 import stack
-from e2bkit import (API_KEY, CREATE, clean, is_well, run, shop,  # noqa: F401
-                    since)
+from e2bkit import (API_KEY, CREATE, LIST, clean, is_well, run,  # noqa: F401
+                    shop, since)
 from runkit import TOKEN
 from stack import BINARY, wait_for
 
-LIST = {"method": "GET", "path": "^/v2/sandboxes"}
 KILL = {"method": "DELETE", "path": "^/sandboxes/"}
 
 
