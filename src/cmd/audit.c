@@ -4,6 +4,7 @@
 #include <sysexits.h>
 
 #include "cmd/admin.h"
+#include "cmd/listing.h"
 #include "cmd/options.h"
 #include "store/audit.h"
 #include "util/json.h"
@@ -28,13 +29,6 @@ static const char *
 or_dash(const char *text)
 {
 	return text[0] != '\0' ? text : "-";
-}
-
-/* What is NULL in the table is null here. */
-static void
-name_text(struct json_out *j, const char *name, const char *text)
-{
-	json_name_text(j, name, text[0] != '\0' ? text : NULL);
 }
 
 /* Details hold what clients sent: on a terminal they must not act. */
@@ -64,10 +58,10 @@ print_row(void *ctx, const struct audit_row *a, struct err *e)
 	json_name_int(j, "id", a->id);
 	json_name_text(j, "at", a->at);
 	json_name_text(j, "kind", a->kind);
-	name_text(j, "user_id", a->user_id);
+	listing_name_text(j, "user_id", a->user_id);
 	json_name_text(j, "actor", a->actor);
-	name_text(j, "address", a->address);
-	name_text(j, "request_id", a->request_id);
+	listing_name_text(j, "address", a->address);
+	listing_name_text(j, "request_id", a->request_id);
 	json_name_text(j, "detail", a->detail);
 	json_close(j);
 	return 0;
@@ -76,34 +70,19 @@ print_row(void *ctx, const struct audit_row *a, struct err *e)
 static int
 list(struct admin *a, const struct audit_args *args, struct err *e)
 {
-	struct buf b = BUF((size_t)256 << 20);
 	const char *user_id = NULL;
+	struct listing l;
 	struct user_row u;
-	struct json_out j;
-	int rc = -1;
+	struct json_out *j;
 
 	if (args->user != NULL) {
 		if (admin_find_user(a, args->user, &u, e) == -1)
 			return -1;
 		user_id = u.id;
 	}
-	if (!args->json)
-		return audit_list(a->db, user_id, args->limit, print_row, NULL,
-		    e);
-	json_start(&j, &b);
-	json_open_array(&j);
-	if (audit_list(a->db, user_id, args->limit, print_row, &j, e) == -1)
-		goto out;
-	json_close_array(&j);
-	if (!buf_ok(&b)) {
-		err_set(e, ERR_RETRY, "out of memory");
-		goto out;
-	}
-	(void)puts(b.data);
-	rc = 0;
-out:
-	buf_clear(&b);
-	return rc;
+	j = listing_begin(&l, args->json);
+	return listing_end(&l,
+	    audit_list(a->db, user_id, args->limit, print_row, j, e), e);
 }
 
 #define AT(field) offsetof(struct audit_args, field)

@@ -21,6 +21,8 @@ libcmd_a_SOURCES = \
 	src/cmd/janitor.c \
 	src/cmd/jwks.c \
 	src/cmd/keygen.c \
+	src/cmd/listing.c \
+	src/cmd/listing.h \
 	src/cmd/migrate.c \
 	src/cmd/options.c \
 	src/cmd/options.h \

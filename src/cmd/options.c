@@ -13,8 +13,8 @@
 #define HELP 1     /* what getopt_long() says for --help */
 #define FIRST 1000 /* and for the first row; letters are below */
 
-static bool
-read_number(const char *text, long min, long max, long *n)
+bool
+options_number(const char *text, long min, long max, long *n)
 {
 	char *end;
 
@@ -29,7 +29,7 @@ read_fd(const char *text, int *fd)
 {
 	long n;
 
-	if (!read_number(text, 0, INT_MAX, &n))
+	if (!options_number(text, 0, INT_MAX, &n))
 		return false;
 	*fd = (int)n;
 	return fcntl(*fd, F_GETFD) != -1;
@@ -45,7 +45,7 @@ put(const struct option_row *row, void *into, const char *text)
 		*(const char **)at = text;
 		return true;
 	case OPTION_NUMBER:
-		return read_number(text, row->min, row->max, at);
+		return options_number(text, row->min, row->max, at);
 	case OPTION_FLAG:
 		*(bool *)at = true;
 		return true;

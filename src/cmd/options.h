@@ -52,6 +52,9 @@ bool options_read(const struct command_line *c, void *into, int argc,
 bool options_read_all(const struct command_line *c, void *into, int argc,
     char **argv, int *status);
 
+/* A whole number from min to max, and nothing else. */
+bool options_number(const char *text, long min, long max, long *n);
+
 /* A command's word: "add". The first member of a row of the command's own. */
 struct action {
 	const char *name;

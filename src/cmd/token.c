@@ -1,15 +1,14 @@
 #include "cmd/cmd.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "auth/api_token.h"
 #include "auth/jwt.h"
 #include "cmd/admin.h"
+#include "cmd/listing.h"
 #include "cmd/options.h"
 #include "store/account.h"
 #include "util/encode.h"
@@ -190,12 +189,6 @@ out:
 	return rc;
 }
 
-static void
-json_time(struct json_out *j, const char *name, const char *time)
-{
-	json_name_text(j, name, time[0] != '\0' ? time : NULL);
-}
-
 static int
 list_row(void *ctx, const struct api_token_row *t, struct err *e)
 {
@@ -217,9 +210,9 @@ list_row(void *ctx, const struct api_token_row *t, struct err *e)
 	json_name_text(j, "name", t->name);
 	json_name_text(j, "scope", t->read_only ? "read" : "write");
 	json_name_bool(j, "revoked", t->revoked);
-	json_time(j, "created_at", t->created_at);
-	json_time(j, "expires_at", t->expires_at);
-	json_time(j, "last_used_at", t->last_used_at);
+	listing_name_text(j, "created_at", t->created_at);
+	listing_name_text(j, "expires_at", t->expires_at);
+	listing_name_text(j, "last_used_at", t->last_used_at);
 	json_close(j);
 	return 0;
 }
@@ -227,40 +220,14 @@ list_row(void *ctx, const struct api_token_row *t, struct err *e)
 static int
 token_cmd_list(struct admin *a, const struct token_args *args, struct err *e)
 {
-	struct buf b = BUF((size_t)16 << 20);
+	struct listing l;
 	struct user_row u;
-	struct json_out j;
-	int rc = -1;
+	struct json_out *j;
 
 	if (admin_find_user(a, args->who, &u, e) == -1)
 		return -1;
-	if (!args->json)
-		return api_token_list(a->db, u.id, list_row, NULL, e);
-	json_start(&j, &b);
-	json_open_array(&j);
-	if (api_token_list(a->db, u.id, list_row, &j, e) == -1)
-		goto out;
-	json_close_array(&j);
-	if (!buf_ok(&b)) {
-		err_set(e, ERR_RETRY, "out of memory");
-		goto out;
-	}
-	(void)puts(b.data);
-	rc = 0;
-out:
-	buf_clear(&b);
-	return rc;
-}
-
-static bool
-read_number(const char *text, long min, long max, long *n)
-{
-	char *end;
-
-	errno = 0;
-	*n = strtol(text, &end, 10);
-	return end != text && *end == '\0' && errno == 0 && *n >= min &&
-	    *n <= max;
+	j = listing_begin(&l, args->json);
+	return listing_end(&l, api_token_list(a->db, u.id, list_row, j, e), e);
 }
 
 static int
@@ -271,7 +238,7 @@ token_cmd_revoke(struct admin *a, const struct token_args *args, struct err *e)
 
 	if (args->refresh)
 		return revoke_refresh(a, args, e);
-	if (args->who == NULL || !read_number(args->who, 1, LONG_MAX, &id))
+	if (args->who == NULL || !options_number(args->who, 1, LONG_MAX, &id))
 		return err_set(e, ERR_INVALID,
 		    "revoke needs the number that list shows, or --refresh");
 	(void)snprintf(detail, sizeof(detail), "API token %ld", id);

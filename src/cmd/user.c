@@ -7,6 +7,7 @@
 
 #include "auth/password.h"
 #include "cmd/admin.h"
+#include "cmd/listing.h"
 #include "cmd/options.h"
 #include "store/account.h"
 #include "store/poke.h"
@@ -312,26 +313,10 @@ list_row(void *ctx, const struct user_row *u, struct err *e)
 static int
 user_cmd_list(struct admin *a, const struct user_args *args, struct err *e)
 {
-	struct buf b = BUF((size_t)256 << 20);
-	struct json_out j;
-	int rc = -1;
+	struct listing l;
+	struct json_out *j = listing_begin(&l, args->json);
 
-	if (!args->json)
-		return user_list(a->db, list_row, NULL, e);
-	json_start(&j, &b);
-	json_open_array(&j);
-	if (user_list(a->db, list_row, &j, e) == -1)
-		goto out;
-	json_close_array(&j);
-	if (!buf_ok(&b)) {
-		err_set(e, ERR_RETRY, "out of memory");
-		goto out;
-	}
-	(void)puts(b.data);
-	rc = 0;
-out:
-	buf_clear(&b);
-	return rc;
+	return listing_end(&l, user_list(a->db, list_row, j, e), e);
 }
 
 static const struct {
