@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/accounts.h"
+#include "config/places.h"
 #include "config/settings.h"
 #include "util/encode.h"
 #include "util/file.h"
@@ -165,83 +166,6 @@ delays_valid(const char *text)
 	}
 }
 
-/* The folders that every sandbox sees, for the programs in them. */
-static const char *const shown[] = { "/usr", "/bin", "/sbin", "/lib", "/lib32",
-	"/lib64", "/libx32" };
-
-/* The folder among them that path is in, by name or over links; or NULL. */
-static const char *
-shown_to_sandboxes(const char *path)
-{
-	char *real = realpath(path, NULL);
-	const char *in = NULL;
-
-	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
-		size_t len = strlen(shown[i]);
-
-		if ((strncmp(path, shown[i], len) == 0 && path[len] == '/') ||
-		    (real != NULL && strncmp(real, shown[i], len) == 0 &&
-			real[len] == '/'))
-			in = shown[i];
-	}
-	free(real);
-	return in;
-}
-
-/* Secrets and sockets must not lie where every sandbox can look. */
-static int
-check_places(const struct config *c, struct err *e)
-{
-	const struct {
-		const char *name;
-		const char *path;
-	} places[] = {
-		{ "The configuration file", c->file },
-		{ "STATE_DIR", c->state_dir },
-		{ "SANDBOX_DIR", c->sandbox_dir },
-		{ "API_SOCKET", c->api_socket },
-		{ "OUTBOUND_SOCKET", c->outbound_socket },
-		{ "DB_SOCKET", c->db_socket },
-		{ "LOG_FILE", c->log_file },
-	};
-
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		const char *in = shown_to_sandboxes(places[i].path);
-
-		if (in != NULL)
-			return err_set(e, ERR_INVALID,
-			    "%s, %s, is below %s, which every sandbox can "
-			    "read: put it elsewhere, such as below /etc, /var "
-			    "or a home",
-			    places[i].name, places[i].path, in);
-	}
-	return 0;
-}
-
-/* Sandboxes see these folders: each is one by its full name, and not all. */
-static int
-check_agent_path(const struct config *c, struct err *e)
-{
-	const char *at = c->simulation_agent_path;
-
-	while (*at != '\0') {
-		size_t n = strcspn(at, ":");
-
-		if (at[0] != '/' || strspn(at, "/") >= n)
-			return err_set(e, ERR_INVALID,
-			    "SIMULATION_AGENT_PATH has \"%.*s\", which is not "
-			    "the full name of a folder with programs",
-			    (int)(n < 100 ? n : 100), at);
-		if (strncmp(c->state_dir, at, n) == 0 &&
-		    (c->state_dir[n] == '/' || c->state_dir[n] == '\0'))
-			return err_set(e, ERR_INVALID,
-			    "SIMULATION_AGENT_PATH would show STATE_DIR to "
-			    "agents");
-		at += n + (at[n] == ':');
-	}
-	return 0;
-}
-
 /* https; or http that does not leave this machine; or not set. */
 static bool
 is_safe_url(const char *url)
@@ -334,8 +258,8 @@ config_load(struct config *c, const char *path, struct err *e)
 	    below_state(c, &c->sandbox_dir, "box", e) == -1 ||
 	    below_state(c, &c->api_socket, "api.sock", e) == -1 ||
 	    below_state(c, &c->outbound_socket, "outbound.sock", e) == -1 ||
-	    check_together(c, e) == -1 || check_places(c, e) == -1 ||
-	    check_agent_path(c, e) == -1 || config_check_accounts(c, e) == -1)
+	    check_together(c, e) == -1 || config_check_places(c, e) == -1 ||
+	    config_check_accounts(c, e) == -1)
 		goto out;
 	rc = 0;
 out:
