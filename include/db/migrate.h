@@ -1,6 +1,8 @@
 #ifndef DB_MIGRATE_H
 #define DB_MIGRATE_H
 
+#include <stdbool.h>
+
 #include "db/db.h"
 
 /*
@@ -30,5 +32,12 @@ int migrate_run(struct db *db, const char *dir, unsigned int *applied,
 /* The newest version that is applied in full; 0 for an empty database. */
 int migrate_version(struct db *db, unsigned int *version,
     struct err *e) MUST_CHECK;
+
+/*
+ * Whether this program can work with a database of this version. A newer one
+ * will do: a migration adds, and removes only what the version before has
+ * ceased to use, so the old program serves on while a new one is put in place.
+ */
+bool migrate_fits(unsigned int version);
 
 #endif

@@ -129,7 +129,7 @@ check_schema(struct api *a, char detail[DETAIL_MAX], struct err *e)
 	}
 	snprintf(detail, DETAIL_MAX, "version %u, needed %u", version,
 	    (unsigned int)SCHEMA_VERSION);
-	return version == SCHEMA_VERSION;
+	return migrate_fits(version);
 }
 
 static bool

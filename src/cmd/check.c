@@ -189,7 +189,7 @@ check_schema(struct report *r, struct finding *f)
 		find(f, CHECK_FAIL, "unknown without the database");
 	else if (migrate_version(r->a->db, &version, &e) == -1)
 		find(f, CHECK_FAIL, "%s", e.text);
-	else if (version < SCHEMA_VERSION)
+	else if (!migrate_fits(version))
 		find(f, CHECK_FAIL,
 		    "version %u, and %d is needed: taskmill migrate", version,
 		    SCHEMA_VERSION);

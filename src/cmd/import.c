@@ -308,7 +308,7 @@ prepare(struct import_run *run, const struct import_args *args, struct err *e)
 
 	if (migrate_version(run->admin.db, &version, e) == -1)
 		return -1;
-	if (version < SCHEMA_VERSION)
+	if (!migrate_fits(version))
 		return err_set(e, ERR_INVALID,
 		    "the database is older than this program: run "
 		    "\"taskmill migrate\" first");

@@ -376,3 +376,9 @@ migrate_version(struct db *db, unsigned int *version, struct err *e)
 	db_rows_end(rows);
 	return got == -1 ? -1 : 0;
 }
+
+bool
+migrate_fits(unsigned int version)
+{
+	return version >= SCHEMA_VERSION;
+}

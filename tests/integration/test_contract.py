@@ -3,6 +3,7 @@ import concurrent.futures
 import json
 import re
 import socket
+import subprocess
 import time
 
 import pytest
@@ -1022,6 +1023,33 @@ def test_readyz_with_a_reaper(stack):
     assert answer.status_code == 503
     assert answer.json()["checks"]["reaper"]["detail"].startswith("seen 60")
     stack.sql("DELETE FROM machines")
+
+
+@pytest.mark.parametrize("applied", [-1, 1], ids=["older", "newer"])
+def test_readyz_and_check_agree_about_the_schema(stack, applied):
+    newest = int(stack.sql("SELECT MAX(version) FROM schema_migrations")[0][0])
+    if applied == 1:
+        change = ("INSERT INTO schema_migrations SELECT version + 1, name,"
+                  " sha256, begun_at, statement, applied_at"
+                  f" FROM schema_migrations WHERE version = {newest}")
+        back = f"DELETE FROM schema_migrations WHERE version = {newest + 1}"
+    else:
+        change = ("UPDATE schema_migrations SET applied_at = NULL"
+                  f" WHERE version = {newest}")
+        back = ("UPDATE schema_migrations SET applied_at = begun_at"
+                f" WHERE version = {newest}")
+    stack.sql(change)
+    try:
+        ready = stack.get("/readyz").json()["checks"]["schema"]
+        done = subprocess.run(
+            [apikit.BINARY, "check", "--json", "--config", stack.conf],
+            text=True, capture_output=True, timeout=120, check=False)
+    finally:
+        stack.sql(back)
+    assert ready == {"ok": applied == 1, "detail":
+                     f"version {newest + applied}, needed {newest}"}
+    verdict = json.loads(done.stdout)["checks"]["schema"]["verdict"]
+    assert (verdict == "ok") == ready["ok"]
 
 
 def test_status(stack):

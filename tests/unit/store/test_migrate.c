@@ -238,11 +238,23 @@ our_own_files_end_at_our_version(void **state)
 	assert_int_equal(version, SCHEMA_VERSION);
 }
 
+/* While an upgrade is under way the schema is ahead of the old program. */
+static void
+an_older_schema_is_refused_a_newer_one_is_not(void **state)
+{
+	(void)state;
+	assert_false(migrate_fits(0));
+	assert_false(migrate_fits(SCHEMA_VERSION - 1));
+	assert_true(migrate_fits(SCHEMA_VERSION));
+	assert_true(migrate_fits(SCHEMA_VERSION + 1));
+}
+
 int
 run_migrate_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(our_own_files_end_at_our_version),
+		cmocka_unit_test(an_older_schema_is_refused_a_newer_one_is_not),
 		cmocka_unit_test(the_scanner_cuts_at_the_right_semicolons),
 		cmocka_unit_test_setup_teardown(
 		    migrations_are_applied_once_and_in_order, new_folder,
