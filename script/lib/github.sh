@@ -65,7 +65,7 @@ use_github() { # HOST
 	set_setting REPO_ALLOWED_HOSTS "$hosts,$1"
 	set_setting GITHUB_API_URL "$HUB_URL/api/v3"
 	set_setting GITHUB_CA_FILE "$TASKMILL_CA_FILE"
-	script/stack restart >/dev/null
+	script/stack start >/dev/null
 }
 
 # The pull request, and what became of it on the other side.
