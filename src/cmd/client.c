@@ -247,3 +247,22 @@ client_print(const char *text, size_t len)
 		} else
 			(void)putchar(is_control(text[i]) ? '?' : text[i]);
 }
+
+int
+client_print_json(struct json_object *o, struct err *e)
+{
+	struct buf b = BUF(ANSWER_MAX_BYTES);
+	struct json_out j;
+	int rc = 0;
+
+	json_start(&j, &b);
+	json_value(&j, o);
+	buf_puts(&b, "\n");
+	if (buf_ok(&b))
+		client_print(b.data, b.len);
+	else
+		rc = err_set(e, ERR_RETRY, "out of memory");
+	(void)fflush(stdout);
+	buf_clear(&b);
+	return rc;
+}

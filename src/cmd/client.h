@@ -61,4 +61,7 @@ int client_bytes(struct client *c, const char *path, struct buf *out,
  */
 void client_print(const char *text, size_t len);
 
+/* The same for a value that was read: one line of JSON. ERR_RETRY: memory. */
+int client_print_json(struct json_object *o, struct err *e) MUST_CHECK;
+
 #endif

@@ -28,7 +28,8 @@ static const char usage[] =
     "prompt of - is read from standard input. -f follows the task to its end;\n"
     "the exit status is then 0 if it completed, and 1 if it failed or was\n"
     "cancelled. logs --raw also shows an agent's lines of JSON as they are. diff\n"
-    "--patch gives what git am takes, byte for byte.\n";
+    "--patch gives what git am takes, byte for byte. --json prints JSON, with\n"
+    "-f an event a line, and does not go with --patch.\n";
 
 #define PROMPT_MAX (64 * 1024)
 #define PATIENCE_S 60
@@ -126,6 +127,19 @@ out:
 }
 
 static int
+follow(struct client *c, int64_t id, const struct task_args *args,
+    struct err *e)
+{
+	const struct task_follow how = {
+		.wait = args->follow,
+		.raw = args->raw,
+		.json = args->json,
+	};
+
+	return task_follow(c, id, &how, e);
+}
+
+static int
 task_cmd_start(struct client *c, const struct task_args *args, struct err *e)
 {
 	struct buf body = BUF(PROMPT_MAX * 8);
@@ -151,11 +165,11 @@ task_cmd_start(struct client *c, const struct task_args *args, struct err *e)
 		err_set(e, ERR_BROKEN, "the answer has no task_id");
 		goto out;
 	}
-	if (args->json && !args->follow)
+	if (args->json)
 		(void)printf("{\"task_id\":%lld}\n", (long long)id);
 	else
 		(void)printf("task %lld\n", (long long)id);
-	rc = args->follow ? task_follow(c, id, true, args->raw, e) : 0;
+	rc = args->follow ? follow(c, id, args, e) : 0;
 out:
 	buf_wipe(&body);
 	json_free(answer);
@@ -305,8 +319,7 @@ task_cmd_logs(struct client *c, const struct task_args *args, struct err *e)
 		    args->operand);
 		return print_answer(c, path, e);
 	}
-	return task_follow(c, strtoll(args->operand, NULL, 10), args->follow,
-	    args->raw, e);
+	return follow(c, strtoll(args->operand, NULL, 10), args, e);
 }
 
 static int
@@ -366,6 +379,10 @@ task_cmd_cancel(struct client *c, const struct task_args *args, struct err *e)
 	call.path = path;
 	if (client_json(c, &call, &answer, e) == -1)
 		goto out;
+	if (args->json) {
+		rc = client_print_json(answer, e);
+		goto out;
+	}
 	if (json_get_object(answer, "task", &t) != JSON_FOUND ||
 	    json_get_string(t, "status", &status, &len) != JSON_FOUND) {
 		err_set(e, ERR_BROKEN, "the answer has no status");
@@ -440,6 +457,11 @@ cmd_task(int argc, char **argv)
 		return status;
 	if ((i = ACTION_FIND(actions, argc, argv, usage)) == -1)
 		return EX_USAGE;
+	if (args.patch && args.json) {
+		(void)fputs("taskmill task: --patch has no form in JSON\n",
+		    stderr);
+		return cmd_usage(usage);
+	}
 	args.operand = argv[optind + 1];
 	return run_action((size_t)i, &args);
 }

@@ -17,6 +17,7 @@ struct page {
 	bool completed;
 };
 
+/* view: NULL for lines of JSON. */
 static int
 print_page(struct json_object *answer, struct page *p, struct task_view *view,
     struct err *e)
@@ -30,8 +31,14 @@ print_page(struct json_object *answer, struct page *p, struct task_view *view,
 	    json_get_string(answer, "task_status", &status, &len) != JSON_FOUND)
 		return err_set(e, ERR_BROKEN, "the answer has no events");
 	p->count = json_array_size(events);
-	for (size_t i = 0; i < p->count; i++)
-		task_event_print(view, json_array_object(events, i));
+	for (size_t i = 0; i < p->count; i++) {
+		struct json_object *event = json_array_object(events, i);
+
+		if (view != NULL)
+			task_event_print(view, event);
+		else if (client_print_json(event, e) == -1)
+			return -1;
+	}
 	p->completed = strcmp(status, "completed") == 0;
 	p->ended = p->completed || strcmp(status, "failed") == 0 ||
 	    strcmp(status, "cancelled") == 0;
@@ -62,10 +69,11 @@ print_error(struct client *c, int64_t id, struct err *e)
 }
 
 int
-task_follow(struct client *c, int64_t id, bool follow, bool raw, struct err *e)
+task_follow(struct client *c, int64_t id, const struct task_follow *how,
+    struct err *e)
 {
 	const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
-	struct task_view view = { .raw = raw };
+	struct task_view view = { .raw = how->raw };
 	struct page p = { 0 };
 	char path[96];
 
@@ -80,18 +88,20 @@ task_follow(struct client *c, int64_t id, bool follow, bool raw, struct err *e)
 		    (long long)p.last_seq);
 		if (client_json_patient(c, &call, PATIENCE_S, &answer, e) == -1)
 			return -1;
-		rc = print_page(answer, &p, &view, e);
+		rc = print_page(answer, &p, how->json ? NULL : &view, e);
 		json_free(answer);
 		if (rc == -1)
 			return -1;
 		if (p.count > 0)
 			continue; /* there may be a next page */
-		if (!follow)
+		if (!how->wait)
 			return 0;
 		if (p.completed)
 			return 0;
+		if (p.ended && !how->json && print_error(c, id, e) == -1)
+			return -1;
 		if (p.ended)
-			return print_error(c, id, e) == -1 ? -1 : 1;
+			return 1;
 		(void)nanosleep(&pause, NULL);
 	}
 }

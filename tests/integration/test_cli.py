@@ -176,6 +176,30 @@ def test_show_logs_diff_and_patch_agree(stack, user):
     assert f"{task}  completed" in cli(stack, "task", "list", token=user["token"]).stdout
 
 
+def lines_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_what_is_followed_is_a_json_document_a_line(stack, user):
+    done = cli(stack, "task", "start", "--repo", stack.repo, "-f", "--json", "lines 2", token=user["token"])
+    assert done.returncode == 0, done.stderr
+    first, *events = lines_of(done.stdout)
+    assert set(first) == {"task_id"}
+    assert [e["seq"] for e in events] == list(range(1, len(events) + 1))
+    assert events[-1]["kind"] == "end" and "line 2" in done.stdout
+    followed = cli(stack, "task", "logs", "-f", "--json", first["task_id"], token=user["token"])
+    assert followed.returncode == 0 and lines_of(followed.stdout) == events
+    done = cli(stack, "task", "diff", "--patch", "--json", first["task_id"], token=user["token"])
+    assert done.returncode == EX_USAGE and done.stdout == "" and "--patch" in done.stderr
+
+
+def test_a_failure_that_is_followed_is_json_alone(stack, user):
+    done = cli(stack, "task", "start", "--repo", stack.repo, "--branch", "nowhere", "-f", "--json", "lines 1",
+               token=user["token"])
+    assert done.returncode == 1 and done.stderr == ""
+    assert lines_of(done.stdout)[-1]["kind"] == "end"
+
+
 def test_a_failed_task_is_status_1_and_says_why(stack, user):
     done = cli(stack, "task", "start", "--repo", stack.repo, "--branch", "nowhere", "-f", "lines 1",
                token=user["token"])
@@ -188,6 +212,8 @@ def test_a_running_task_is_cancelled(stack, user):
     wait_for(lambda: "sleeping" in cli(stack, "task", "logs", task, token=user["token"]).stdout, 20, "the agent")
     done = cli(stack, "task", "cancel", task, token=user["token"])
     assert done.returncode == 0 and "cancelled" in done.stdout
+    done = cli(stack, "task", "cancel", "--json", start(stack, user, "sleep 60"), token=user["token"])
+    assert json.loads(done.stdout)["task"]["status"] in ("running", "cancelled")
     followed = cli(stack, "task", "logs", "-f", task, token=user["token"])
     assert followed.returncode == 1 and "end: cancelled" in followed.stdout
 
