@@ -158,7 +158,6 @@ use_e2b() {
 # E2B's machines cannot reach our nginx, so there the repository is a public one.
 e2b_repository() {
 	if $real_e2b; then
-		BRANCH=${TASKMILL_DEMO_BRANCH:-master}
 		repo=https://github.com/octocat/Hello-World
 	else
 		repo=$TASKMILL_DEMO_REPO

@@ -109,6 +109,21 @@ def test_a_task_in_simulation(tree):
     stops(tree)
 
 
+def test_the_branch_is_the_repositorys_own(tree):
+    port = free_port()
+    works(demo(tree, [], TASKMILL_PORT=port))
+    git = tree / "var" / "git"
+    works(run(tree, "git", "clone", "-q", "--bare", git / "hello.git",
+              git / "other.git"))
+    works(run(tree, "git", "-C", git / "other.git", "branch", "-m", "trunk"))
+    url = f"https://localhost:{port}/git/other.git"
+    said = works(demo(tree, [url, "Say more"], TASKMILL_PORT=port))
+    assert f"on {url}, branch trunk" in said and "+Say more" in said
+    done = demo(tree, [url], TASKMILL_PORT=port, TASKMILL_DEMO_BRANCH="main")
+    assert done.returncode == 1 and "branch main" in done.stdout
+    stops(tree)
+
+
 @contextlib.contextmanager
 def agent(tree, last):
     """The simulated agent says and does something else."""
