@@ -8,6 +8,7 @@
 #include <sysexits.h>
 
 #include "cmd/cmd.h"
+#include "util/proc.h"
 
 static const struct command {
 	const char *name;
@@ -58,6 +59,7 @@ usage(FILE *to)
 int
 main(int argc, char **argv)
 {
+	proc_harden(); /* before any key is read; what we fork keeps it */
 	if (argc < 2) {
 		usage(stderr);
 		return EX_USAGE;

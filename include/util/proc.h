@@ -114,7 +114,11 @@ uint64_t proc_start_time(pid_t pid);
  */
 size_t proc_kill_descendants(void);
 
-/* This process: no core dumps, no ptrace, /proc/self not for others (P11). */
+/*
+ * This process: no core dumps, no ptrace, /proc/self not for others (P11). A
+ * fork keeps all of it, an exec the core limit only: each program of ours
+ * calls it first.
+ */
 void proc_harden(void);
 
 /* The boot's id, 36 characters and NUL. */

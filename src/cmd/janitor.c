@@ -26,7 +26,6 @@
 #include "util/file.h"
 #include "util/log.h"
 #include "util/net.h"
-#include "util/proc.h"
 
 static const char usage[] =
     "usage: taskmill janitor --machine ID [--config FILE]\n\n"
@@ -260,7 +259,6 @@ run(struct janitor *j, struct err *e)
 	log_open("janitor", log_level_of(c->log_level));
 	if (c->log_file[0] != '\0' && log_to_file(c->log_file, e) == -1)
 		return -1;
-	proc_harden();
 	(void)signal(SIGPIPE, SIG_IGN); /* U11 */
 	if (fd_cloexec(SOCK_FD, true, e) == -1 || net_init(e) == -1 ||
 	    cloud_config(&j->set, c, j->deployment, e) == -1)

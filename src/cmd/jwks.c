@@ -18,7 +18,6 @@
 #include "util/file.h"
 #include "util/log.h"
 #include "util/net.h"
-#include "util/proc.h"
 
 static const char usage[] =
     "usage: taskmill jwks [--once] [--config FILE] [--lifeline FD]\n\n"
@@ -267,7 +266,6 @@ run(struct fetcher *f, bool once, struct err *e)
 	if (f->cfg.log_file[0] != '\0' && !once &&
 	    log_to_file(f->cfg.log_file, e) == -1)
 		return -1;
-	proc_harden();
 	if (net_init(e) == -1)
 		return -1;
 	if (net_new(&f->net, e) == 0)

@@ -9,7 +9,6 @@
 #include "engine/engine.h"
 #include "util/encode.h"
 #include "util/log.h"
-#include "util/proc.h"
 
 static const char usage[] =
     "usage: taskmill reaper [--once | --drain] [--config FILE]\n"
@@ -46,7 +45,6 @@ reaper(const struct reaper_args *args, struct err *e)
 	log_open("reaper", log_level_of(c.log_level));
 	if (c.log_file[0] != '\0' && log_to_file(c.log_file, e) == -1)
 		goto out;
-	proc_harden();
 	rc = engine_run(&o, e);
 out:
 	config_clear(&c);

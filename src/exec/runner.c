@@ -185,7 +185,6 @@ static int
 prepare(struct runner *r, struct err *e)
 {
 	(void)umask(077);
-	proc_harden();
 	if (encode_init(e) == -1 || net_init(e) == -1 ||
 	    own_descriptors(r, e) == -1 || set_signals(r, e) == -1 ||
 	    sign_lock(r, e) == -1)

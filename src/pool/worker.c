@@ -9,7 +9,6 @@
 #include "util/clock.h"
 #include "util/encode.h"
 #include "util/log.h"
-#include "util/proc.h"
 
 /* Memory of a large answer is given back. */
 #define BODY_KEEP (64u * 1024)
@@ -215,7 +214,6 @@ prepare(struct worker *w, const sigset_t *idle_mask, struct err *e)
 		return -1;
 	if (o->client_check != NULL)
 		o->client_check(o->ctx, client_there, w->fcgi);
-	proc_harden();
 
 	/* A kernel without seccomp is no reason not to serve. */
 	if (confine_worker(&unconfined) != 0)

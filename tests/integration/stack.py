@@ -499,12 +499,13 @@ class Full(Engine):
         self.start_nginx()
         self.client = self.user()
 
-    def start_serve(self, fault=None, reaper=False):
+    def start_serve(self, fault=None, reaper=False, before=()):
+        """With the words before it, a program that starts another one."""
         argv = () if reaper else ("--no-reaper",)
         self.has_reaper = reaper
         with open(self.log, "ab") as out:
             self.serve = subprocess.Popen(
-                [BINARY, "serve", *argv, "--config", str(self.conf)],
+                [*before, BINARY, "serve", *argv, "--config", str(self.conf)],
                 stdout=out, stderr=out, stdin=subprocess.DEVNULL,
                 start_new_session=True, env=self.environment(fault))
         wait_for(lambda: self.pool_answers() or self.serve.poll() is not None,
