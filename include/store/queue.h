@@ -141,9 +141,10 @@ int queue_complete(struct db *db, const struct hold *h,
     struct err *e) MUST_CHECK;
 
 /*
- * The attempt is lost: back to pending after delay_ms, with an event "lost"
- * that carries why; or, when the user had asked for it, cancelled. counts adds
- * to tries. ERR_CONFLICT: superseded.
+ * The attempt is lost, and its own reaper knows that nothing of it lives on
+ * this machine: back to pending after delay_ms, with an event "lost" that
+ * carries why; or, when the user had asked for it, cancelled. counts adds
+ * to tries. What it has outside may go at once. ERR_CONFLICT: superseded.
  */
 int queue_give_back(struct db *db, const struct hold *h, unsigned int delay_ms,
     bool counts, const char *why, struct err *e) MUST_CHECK;

@@ -10,11 +10,16 @@
  */
 enum standing {
 	/*
-	 * Running, or waiting to be taken up again: an attempt that is
-	 * pending may be revived by its runner, or resumed on its sandbox.
+	 * Running, or waiting because its machine was silent: then it may be
+	 * revived by its runner, or resumed on its sandbox.
 	 */
 	STANDING_LIVE,
-	STANDING_OVER, /* it has ended, or a newer one has begun */
+
+	/*
+	 * It has ended, a newer one has begun, or its own reaper has put its
+	 * task back into the queue, which it does with dead ones only.
+	 */
+	STANDING_OVER,
 
 	/*
 	 * There is no such attempt (yet): its task was deleted, or this is a

@@ -16,7 +16,8 @@ struct putting_back {
 	unsigned int delay_ms;
 	bool counts;
 	const char *why;
-	bool waits; /* it has not begun: why is what it waits for */
+	const char *outcome; /* of the attempt; standing.c knows these words */
+	bool waits;          /* it has not begun: why is what it waits for */
 };
 
 struct giving {
@@ -87,8 +88,7 @@ put_back(struct db *db, const struct live *l, const struct putting_back *how,
     struct err *e)
 {
 	if (update_rows(db, l, how, e) == -1 ||
-	    live_attempt_ended(db, &l->hold, how->waits ? "deferred" : "lost",
-		e) == -1)
+	    live_attempt_ended(db, &l->hold, how->outcome, e) == -1)
 		return -1;
 	return add_event(db, l, how, e);
 }
@@ -143,7 +143,7 @@ int
 queue_give_back(struct db *db, const struct hold *h, unsigned int delay_ms,
     bool counts, const char *why, struct err *e)
 {
-	struct giving g = { h, { delay_ms, counts, why, false } };
+	struct giving g = { h, { delay_ms, counts, why, "dead", false } };
 	const struct db_tx tx = { .body = give_body,
 		.committed = give_committed,
 		.ctx = &g };
@@ -155,7 +155,7 @@ int
 queue_defer(struct db *db, const struct hold *h, const char *reason,
     struct err *e)
 {
-	struct giving g = { h, { 0, false, reason, true } };
+	struct giving g = { h, { 0, false, reason, "deferred", true } };
 	const struct db_tx tx = { .body = give_body,
 		.committed = give_committed,
 		.ctx = &g };
@@ -225,7 +225,8 @@ sweep_one(struct db *db, const struct sweep *s, const struct live *l,
     struct err *e)
 {
 	const struct putting_back how = { s->delay_ms, true,
-		"the machine that ran it does not answer any more", false };
+		"the machine that ran it does not answer any more", "lost",
+		false };
 	struct ending end = { TASK_FAILED, FAILURE_SANDBOX, NULL };
 	char text[200];
 

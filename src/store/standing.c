@@ -4,11 +4,16 @@
 
 /*
  * One row, if any: whether it has ended (0, 1, or NULL where only a queue row
- * could tell), and the number of its newest attempt.
+ * could tell), and the number of its newest attempt. In a task that waits,
+ * that attempt has ended as well if its own reaper has said so; one that was
+ * "lost" with its machine may come back.
  */
 static const char of_task[] =
-    "SELECT t.status IN ('completed', 'failed', 'cancelled'), q.attempt"
-    " FROM tasks t LEFT JOIN task_queue q ON q.task_id = t.id"
+    "SELECT t.status IN ('completed', 'failed', 'cancelled')"
+    " OR (q.state = 'pending' AND a.outcome IN ('dead', 'deferred')),"
+    " q.attempt FROM tasks t LEFT JOIN task_queue q ON q.task_id = t.id"
+    " LEFT JOIN task_attempts a"
+    " ON a.task_id = q.task_id AND a.attempt = q.attempt"
     " WHERE t.id = ?";
 
 static const char of_push[] =

@@ -133,7 +133,8 @@ def town(cloud):
     yield cloud
     cloud.print_logs()
     cloud.drain()
-    cloud.write_conf(E2B_JANITOR_S=1)
+    cloud.write_conf(E2B_JANITOR_S=1,
+                     RETRY_DELAYS_S=stack.QUICK["RETRY_DELAYS_S"])
 
 
 def deployment_of(full):
@@ -258,6 +259,24 @@ def test_janitor_is_asked_when_an_attempt_is_lost(town):
     town.wait_status(task, "cancelled")
     wait_for(lambda: box not in town.e2b.sandboxes(), 30, "the kill")
     assert box in killed(town.e2b, mark)
+
+
+def test_janitor_ends_what_a_dead_attempt_has_left(town):
+    """Its task waits in the queue, for so long that nobody else would."""
+    town.end(town.reapers[-1])
+    town.write_conf(E2B_JANITOR_S=3600, RETRY_DELAYS_S="3600")
+    town.reaper()
+    task, box = live_task(town)
+    runner = town.runner(task)
+    # As often as another runner would have taken it up.
+    (town.state / f"spool/{task}.1/resumes").write_bytes(b"...")
+    mark = town.e2b.journal()[-1]["seq"]
+    os.kill(runner, signal.SIGKILL)
+    wait_for(lambda: box not in town.e2b.sandboxes(), 60, "the kill")
+    assert killed(town.e2b, mark) == [box]
+    row = town.row(task)
+    assert (row["state"], row["attempt"], row["tries"]) == ("pending", 1, 1)
+    assert town.attempts(task) == ["dead"]
 
 
 def test_janitor_bears_what_fails(town):

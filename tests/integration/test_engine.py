@@ -259,7 +259,7 @@ def test_a_folder_in_the_way_of_one_run_stops_no_other(engine):
     other = engine.new_task("lines 1")
     assert engine.wait_status(other) == "completed"
     assert engine.wait_status(blocked) == "completed"
-    assert engine.attempts(blocked) == ["lost", "completed"]
+    assert engine.attempts(blocked) == ["dead", "completed"]
     assert engine.trouble() == ""
     (engine.state / "spool" / f"{blocked}.1").rmdir()
 
@@ -370,7 +370,7 @@ def test_after_a_reboot_its_own_rows_come_back_at_once(engine):
         engine.wake(lost)
     for lost in (task, bare):
         assert engine.wait_status(lost, seconds=30) == "completed"
-        assert engine.attempts(lost) == ["lost", "completed"]
+        assert engine.attempts(lost) == ["dead", "completed"]
         invariants.all_hold(engine, lost)
 
 

@@ -354,7 +354,7 @@ def test_row31_spool_cut_anywhere(full):
             size = f.seek(0, os.SEEK_END)
             f.truncate(size - dice.randrange(1, size // 2))
         again = full.reaper()
-        wait_for(lambda: full.attempts(task)[0] == "lost", 20, "the loss")
+        wait_for(lambda: full.attempts(task)[0] == "dead", 20, "the loss")
         full.cancel(task)
         assert full.wait_status(task) == "cancelled"
         invariants.all_hold(full, task)

@@ -123,7 +123,7 @@ a_superseded_attempt_can_do_nothing(void **state)
 	assert_int_equal(e.kind, ERR_CONFLICT);
 	test_expect_ended("completed");
 	assert_true(number("SELECT GROUP_CONCAT(outcome ORDER BY attempt) ="
-			   " 'lost,completed' FROM task_attempts") == 1);
+			   " 'dead,completed' FROM task_attempts") == 1);
 }
 
 static void

@@ -32,8 +32,9 @@ of_a_task(void **state)
 	assert_int_equal(standing(id, 0), STANDING_OVER);
 	assert_int_equal(standing(id, 1), STANDING_LIVE);
 	assert_int_equal(standing(id, 2), STANDING_UNKNOWN);
-	ok(queue_give_back(db, &h, 0, true, "lost", &e));
-	assert_int_equal(standing(id, 1), STANDING_LIVE); /* may be revived */
+	ok(queue_give_back(db, &h, 0, true, "its process died", &e));
+	assert_int_equal(standing(id, 1), STANDING_OVER);
+	assert_int_equal(standing(id, 2), STANDING_UNKNOWN);
 	h = claim_one(OWNER);
 	assert_int_equal(standing(id, 1), STANDING_OVER);
 	assert_int_equal(standing(id, 2), STANDING_LIVE);
@@ -41,6 +42,48 @@ of_a_task(void **state)
 	assert_int_equal(standing(id, 1), STANDING_OVER);
 	assert_int_equal(standing(id, 2), STANDING_OVER);
 	assert_int_equal(standing(id + 1000, 1), STANDING_UNKNOWN);
+}
+
+/* Its machine is silent; its runner may be alive, and come back. */
+static void
+of_a_task_that_was_swept(void **state)
+{
+	const struct sweep s = { OWNER_2, 5, 0, 3 };
+	int64_t id = test_one_task();
+	struct hold h = claim_one(OWNER);
+	struct err e = { 0 };
+	enum hold_state now;
+	unsigned int taken;
+
+	(void)state;
+	sql("UPDATE task_queue SET lease_until = NOW() - INTERVAL 1 HOUR");
+	ok(queue_sweep(db, &s, &taken, &e));
+	assert_int_equal(taken, 1);
+	assert_int_equal(standing(id, 1), STANDING_LIVE);
+	ok(queue_renew(db, OWNER, &h, 60, &now, &e));
+	assert_int_equal(now, HOLD_OURS);
+	assert_int_equal(standing(id, 1), STANDING_LIVE);
+	/* Whatever was said of it: it has come back. */
+	ok(queue_give_back(db, &h, 0, true, "its process died", &e));
+	assert_int_equal(standing(id, 1), STANDING_OVER);
+	ok(queue_renew(db, OWNER, &h, 60, &now, &e));
+	assert_int_equal(standing(id, 1), STANDING_LIVE);
+}
+
+/* It had no room for a sandbox; what was made all the same is nobody's. */
+static void
+of_a_task_that_was_deferred(void **state)
+{
+	int64_t id = test_one_task();
+	struct hold h = claim_one(OWNER);
+	struct err e = { 0 };
+
+	(void)state;
+	ok(queue_defer(db, &h, "room", &e));
+	assert_int_equal(standing(id, 1), STANDING_OVER);
+	h = claim_one(OWNER);
+	assert_int_equal(standing(id, 1), STANDING_OVER);
+	assert_int_equal(standing(id, 2), STANDING_LIVE);
 }
 
 /* A row that no queue row belongs to: a node in the middle of something. */
@@ -129,6 +172,8 @@ run_standing_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_a_task),
+		cmocka_unit_test(of_a_task_that_was_swept),
+		cmocka_unit_test(of_a_task_that_was_deferred),
 		cmocka_unit_test(of_a_task_without_its_row),
 		cmocka_unit_test(of_a_push),
 		cmocka_unit_test(what_janitors_note),
