@@ -155,7 +155,7 @@ e2b_probe(const struct sandbox_spec *spec, char *how, size_t size,
 	struct e2b *b;
 	int rc;
 
-	if (e2b_open(&sb, spec, e) == -1)
+	if (e2b_open(&sb, spec, e) == -1 || sb == NULL)
 		return -1;
 	b = (struct e2b *)sb;
 	(void)snprintf(how, size,
