@@ -7,7 +7,7 @@ I11 no attempt without a reason. I7 is about cloud sandboxes.
 """
 import pathlib
 
-from stack import ENDED, wait_for
+from stack import ENDED, command, parent, wait_for
 
 
 def i1_ended(stack, task):
@@ -69,26 +69,36 @@ def i8_cancelled(stack, task):
     assert stack.status(task) == "cancelled"
 
 
+def is_accounted_for(stack, pid):
+    """A runner has its spawner's command line, and only its name tells. It
+    belongs to a live attempt as long as the spool that it stands in is there;
+    a spawner belongs to the reaper that started it, and to no other."""
+    words = command(pid)
+    try:
+        proc = pathlib.Path(f"/proc/{pid}")
+        if (proc / "comm").read_text().strip() == "taskmill-run":
+            return (proc / "cwd").readlink().name in stack.spools()
+        if words[1:2] == ["spawner"]:
+            return "reaper" in command(parent(pid))
+    except OSError:
+        return True  # it has ended meanwhile
+    return not words or "nginx" in words[0] or \
+        bool({"reaper", "serve", "api"} & set(words))
+
+
+def strangers(stack):
+    """Processes that nobody who still lives needs."""
+    return [(pid, command(pid)) for pid in stack.processes()
+            if not is_accounted_for(stack, pid)]
+
+
 def i9_nothing_left(stack, seconds=10):
     wait_for(lambda: not stack.spools(), seconds,
              f"spools to go: {stack.spools()}")
     wait_for(lambda: not stack.workspaces(), seconds,
              f"workspaces to go: {stack.workspaces()}")
-    expected = {"reaper", "spawner", "serve", "api", "nginx"}
-
-    def strangers():
-        found = []
-        for pid in stack.processes():
-            try:
-                line = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-            except OSError:
-                continue
-            words = line.decode(errors="replace").split("\0")
-            if not expected & set(words) and "nginx" not in words[0]:
-                found.append((pid, words))
-        return found
-    wait_for(lambda: not strangers(), seconds,
-             f"processes to go: {strangers()}")
+    wait_for(lambda: not strangers(stack), seconds,
+             f"processes to go: {strangers(stack)}")
 
 
 def i10_one_agent(stack, task):

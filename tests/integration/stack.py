@@ -100,6 +100,11 @@ def command(pid):
     return line.decode(errors="replace").split("\0")[:-1]
 
 
+def parent(pid):
+    text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    return int(text.rpartition(")")[2].split()[1])
+
+
 def descendants(pid):
     """Its children, theirs and so on."""
     found = []
@@ -438,14 +443,21 @@ class Engine(apikit.Stack):
         wait_for(look, 60, f"the agent of task {task} to sleep")
 
     def processes(self):
-        """Pids that have to do with our state folder; reapers by their name,
-        because they show what they have open to root only."""
+        """Pids that have to do with our state folder."""
+        return [pid for pid in living_since(self.since)
+                if pid != os.getpid() and self.is_about_us(pid) and
+                not self.is_ours(pid)]
+
+    def is_about_us(self, pid):
+        """Reapers by their name, because they show what they have open to root
+        only; spawners by their log, because they know nothing else of us."""
+        line, *rest = list(traces(pid)) or [b""]
         mine = str(self.state).encode()
         reaper = b"\0reaper\0--config\0%s\0" % str(self.conf).encode()
-        return [pid for pid in living_since(self.since)
-                if pid != os.getpid() and
-                any(mine in text or reaper in text for text in traces(pid)) and
-                not self.is_ours(pid)]
+        if reaper in line or any(mine in text for text in (line, *rest)):
+            return True
+        folder = b"%s/" % str(self.folder).encode()
+        return b"\0spawner\0" in line and any(folder in t for t in rest)
 
     def is_ours(self, pid):
         """True for what a test ends by itself."""

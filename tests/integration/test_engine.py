@@ -12,7 +12,8 @@ import time
 import pytest
 
 import invariants
-from stack import (BINARY, QUICK, Engine, alive, proxied, wait_for, why_not)
+from stack import (BINARY, QUICK, Engine, alive, parent, proxied, wait_for,
+                   why_not)
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
@@ -182,6 +183,24 @@ def test_the_spawner_is_started_again(engine):
     task = engine.new_task("lines 1")
     assert engine.wait_status(task) == "completed"
     invariants.all_hold(engine, task)
+
+
+def test_who_is_left_behind_is_seen(engine):
+    """By the invariants: they could not fail, if they took a runner for its
+    spawner, and a spawner for that of a reaper which lives."""
+    reaper = engine.reaper()
+    task = engine.new_task("sleep 300")
+    engine.wait_event(task, "sleeping")
+    runner = engine.runner(task)
+    spawner = parent(runner)
+    assert not {runner, spawner} & {pid for pid, _ in
+                                    invariants.strangers(engine)}
+    for pid in (runner, spawner):
+        os.kill(pid, signal.SIGSTOP)
+    engine.end(reaper, signal.SIGKILL)
+    shutil.rmtree(engine.state / "spool" / f"{task}.1")
+    seen = {pid for pid, _ in invariants.strangers(engine)}
+    assert {runner, spawner} <= seen, seen
 
 
 def test_repository_that_is_not_allowed_fails_clearly(engine):
