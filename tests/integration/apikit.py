@@ -54,6 +54,15 @@ def why_not():
     return None
 
 
+def fault_points():
+    """The (name, process) of each; none where they are not compiled in."""
+    if not os.access(BINARY, os.X_OK):
+        return []
+    done = subprocess.run([BINARY, "fault-points"], text=True,
+                          capture_output=True, check=False)
+    return [tuple(line.split()) for line in done.stdout.splitlines()]
+
+
 # Too many processes for any test to come near them.
 ROOMY = 20000
 

@@ -4,12 +4,12 @@ import os
 import pathlib
 import re
 import signal
-import subprocess
 
 import pytest
 
 import e2bkit
 import runkit
+from apikit import fault_points
 from e2bkit import (API_KEY, CREATE, agent_starts, clean, is_well,  # noqa: F401
                     shop, since)
 from runkit import TOKEN, wait_for
@@ -17,12 +17,6 @@ from runkit import TOKEN, wait_for
 TALK = ("i=0; while [ $i -lt 12 ]; do i=$((i+1)); echo line $i; "
         "echo err $i >&2; sleep 0.1; done; echo run >>keep")
 LINES = "".join(f"line {i}\n" for i in range(1, 13))
-
-
-def fault_points():
-    text = subprocess.run([runkit.BINARY, "fault-points"], check=True,
-                          capture_output=True, text=True).stdout
-    return [line.split() for line in text.splitlines()]
 
 
 def killed_and_again(shop, faults, **more):

@@ -24,22 +24,13 @@ import pytest
 
 import apikit
 import invariants
+from apikit import fault_points
 from stack import (BINARY, ENDED, QUICK, TOKEN, Full, alive, proxied, wait_for,
                    why_not)
 from test_pool import answer as fcgi_answer
 from test_pool import head, record, stdin, taken
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
-
-
-def fault_points():
-    """"name process" lines; none where faults are not compiled in."""
-    if why_not() is not None:
-        return []
-    done = subprocess.run([BINARY, "fault-points"], text=True,
-                          capture_output=True, check=False)
-    return [tuple(line.split()[:2]) for line in done.stdout.splitlines()
-            if len(line.split()) >= 2]
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ import pymysql
 import pytest
 
 import invariants
+from apikit import fault_points
 from hubkit import OTHER, TOKEN, Town, name_of, wait_for
 from stack import why_not
-from test_faults import fault_points
 from test_pool import answer as fcgi_answer
 from test_pool import head, stdin
 

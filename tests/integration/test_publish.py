@@ -15,7 +15,7 @@ import pytest
 
 import gitserver
 from runkit import BINARY, LIMIT_S, TOKEN, Kit, git
-from test_pipeline import BASE, PATCHES
+from test_pipeline import BASE, PATCHES, needs_faults
 
 HEAD = "claude-code-7"
 
@@ -372,6 +372,7 @@ def test_branch_that_only_looks_like_ours(shop, change):
 
 # --- killed --------------------------------------------------------------
 
+@needs_faults
 @pytest.mark.parametrize("point", [
     "run.start", "publish.after_fetch", "publish.after_apply",
     "publish.after_push", "spool.before_rename", "spool.after_rename"])
@@ -379,8 +380,7 @@ def test_killed_and_run_again(shop, point):
     name = f"killed-{point.replace('.', '-')}"
     r, commit = made(shop, name, "echo x >x")
     p = Push(shop, name, r.patch, commit, fault=f"{point}:1:kill")
-    if p.code != -signal.SIGKILL:
-        pytest.skip("this binary was built without fault points")
+    assert p.code == -signal.SIGKILL, "the point was not passed"
     shop.end_leftovers()
     assert p.run() == 0
     result = json.loads((p.spool / "result.json").read_text())
