@@ -84,12 +84,21 @@ def wait_for(condition, seconds, what, every=0.02):
         time.sleep(every)
 
 
-def alive(pid):
+def state_of(pid):
+    """The letter that /proc has for it; "" when there is none."""
     try:
-        state = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state.rpartition(")")[2].split()[0] != "Z"
+        return ""
+    return stat.rpartition(")")[2].split()[0]
+
+
+def alive(pid):
+    return state_of(pid) not in ("", "Z")
+
+
+def is_stopped(pid):
+    return state_of(pid) == "T"
 
 
 def command(pid):

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import struct
@@ -13,7 +14,8 @@ import threading
 import pytest
 
 from apikit import fault_points, room_for
-from runkit import BINARY, KEY, TOKEN, git, kit, wait_for
+from runkit import BINARY, KEY, TOKEN, Result, git, kit, wait_for
+from stack import is_stopped
 
 BOTH = pytest.mark.parametrize("isolation", ["bwrap", "none"])
 needs_faults = pytest.mark.skipif(
@@ -557,37 +559,73 @@ def test_row30_hostile_output(shop):
     assert [e["seq"] for e in r.events] == list(range(1, len(r.events) + 1))
 
 
-@BOTH
-def test_row58_git_configuration_is_not_obeyed(shop, isolation):
-    script = r"""
-echo changed >a.txt
-evil=$PWD/evil.sh; printf '#!/bin/sh\ntouch "%s/owned"; cat\n' "$HOME" >$evil
-chmod +x $evil
+# Each names itself when git starts it, in a folder that is kept to the end.
+EVIL = r"""
+evil() {
+	printf '#!/bin/sh\n>"%s/owned/%s"\n[ $# -eq 0 ] || exit 0\nexec cat\n' \
+		"$HOME" "$1" >"$HOME/evil-$1"
+	chmod +x "$HOME/evil-$1"
+}
+obey() {
+	evil "$1"
+	git config "$1" "$HOME/evil-$1"; git config --global "$1" "$HOME/evil-$1"
+}
+mkdir "$HOME/owned"
 for k in core.fsmonitor core.pager diff.external core.editor core.sshCommand \
-	filter.x.clean filter.x.smudge filter.x.process diff.x.textconv \
-	diff.x.command alias.add gpg.program core.askpass credential.helper; do
-	git config "$k" "$evil"; git config --global "$k" "$evil"
+	filter.x.clean filter.x.smudge filter.y.process diff.x.textconv \
+	diff.y.command alias.add gpg.program core.askpass credential.helper; do
+	obey $k
 done
-git config core.hooksPath "$PWD/hooks"; mkdir hooks
-git config commit.gpgsign true
 for h in pre-commit post-commit post-index-change prepare-commit-msg \
 	commit-msg fsmonitor-watchman post-checkout reference-transaction; do
-	cp $evil hooks/$h; mkdir -p .git/hooks; cp $evil .git/hooks/$h
+	evil $h; mkdir -p .git/hooks hooks
+	cp "$HOME/evil-$h" .git/hooks/$h; cp "$HOME/evil-$h" hooks/$h
 done
-echo '* filter=x diff=x' >.gitattributes
-mkdir -p .git/info; echo '* filter=x diff=x' >.git/info/attributes
-echo '*' >.git/info/exclude
-rm -f "$HOME/owned"
+printf '%s\n' '*.txt filter=x diff=x' '*.y filter=y diff=y' >.gitattributes
+mkdir -p .git/info; cp .gitattributes .git/info/attributes
 """
-    shop.run("plain", "true")
-    r = shop.run("plain", script + "sleep 0.1", isolation=isolation)
+# And each is obeyed by a git that is not ours: else it would prove nothing.
+OBEYED = {
+    "core.fsmonitor", "diff.external", "filter.x.clean", "filter.x.smudge",
+    "filter.y.process", "diff.x.textconv", "diff.y.command", "gpg.program",
+    "pre-commit", "post-commit", "post-index-change", "prepare-commit-msg",
+    "commit-msg", "post-checkout", "reference-transaction"}
+OBEY = r"""
+git config user.name a; git config user.email b
+echo 1 >a.txt; echo 1 >b.y; echo 1 >c
+git add -A; git commit -qm 1 -S || :; git commit -qm 1 --no-gpg-sign
+echo 2 >a.txt; echo 2 >b.y; echo 2 >c
+git diff --ext-diff; git diff --no-ext-diff --textconv; git checkout -q -f .
+git checkout -q -b other
+echo "obeyed:" $(ls "$HOME/owned"); rm -f "$HOME"/owned/*
+git config commit.gpgsign true; echo '*' >.git/info/exclude
+"""
+
+
+@needs_faults
+@BOTH
+@pytest.mark.parametrize("hooks", [".git/hooks", "hooks"])
+def test_row58_git_configuration_is_not_obeyed(shop, isolation, hooks):
+    """The run stands still with all collected and its workspace there."""
+    path = "" if hooks == ".git/hooks" else \
+        'git config core.hooksPath "$PWD/hooks"\n'
+    script = EVIL + path + OBEY + "echo changed >a.txt\n" + \
+        "[ -z \"$(ls \"$HOME/owned\")\" ] || echo still owned"
+    with shop.started("plain", script, isolation=isolation,
+                      faults="run.before_close:1:stop") as (p, spool):
+        wait_for(lambda: is_stopped(p.pid) or p.poll() is not None)
+        was_there = list(shop.boxes.rglob("owned"))
+        seen = [name.name for name in shop.boxes.rglob("owned/*")]
+        p.send_signal(signal.SIGCONT)
+        r = Result(spool, p.wait(60), 0)
+    assert was_there and not seen
     assert r.outcome == "completed", r.error
-    assert "a.txt" in r.changed_files
+    obeyed = re.search("^obeyed:(.*)$", r.output, re.M).group(1).split()
+    assert OBEYED <= set(obeyed), OBEYED - set(obeyed)
+    assert "still owned" not in r.output
+    assert {"a.txt", "c"} <= set(r.changed_files)
     assert b"+changed" in r.patch
-    want = shop.tree_of_patch("plain", r.patch)
-    assert want
-    names = [p.name for p in shop.boxes.rglob("owned")]
-    assert not names
+    assert shop.tree_of_patch("plain", r.patch)
 
 
 def test_row58_nothing_runs_while_collecting(shop):
