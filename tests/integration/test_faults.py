@@ -2,7 +2,7 @@
 
 After each: the task has ended once, its events have no gap, and nothing is
 left (invariants.py). Rows that are not here: 6 to 8 and F-traps are in
-test_pool.py; 18, 21, 33, 38, 51 and 53 in test_engine.py; 46, 49, 50, 55 and
+test_pool.py; 45 at each point in test_faults_db.py; 18, 21, 33, 38, 51 and 53 in test_engine.py; 46, 49, 50, 55 and
 63, which each need a stack of their own kind, in test_fault_rows.py; those of
 cloud sandboxes in test_e2b_resume.py and test_e2b_faults.py.
 """
@@ -72,10 +72,11 @@ ATTEMPTS = {
     "run.before_close": (1, TWO),
 }
 
+# The others are in test_pr.py and test_e2b_resume.py.
+TASK_POINTS = [(name, process) for name, process in fault_points()
+               if not name.startswith(("publish.", "e2b.", "resume."))]
 POINTS = [pytest.param(name, process, id=f"{ROWS.get(name, 'row69')}-{name}")
-          for name, process in fault_points()
-          # Those are in test_pr.py and test_e2b_resume.py.
-          if not name.startswith(("publish.", "e2b.", "resume."))]
+          for name, process in TASK_POINTS]
 
 
 def look_after(full, task, seconds=60):
