@@ -56,6 +56,14 @@ int dir_remove(int dirfd, const char *path, struct err *e) MUST_CHECK;
  */
 int file_lock(int dirfd, const char *path, struct err *e) MUST_CHECK;
 
+/*
+ * The same with a lock on one byte: the first of count, from first on, that is
+ * free. Such a file may be shared by many, is never written to, and must not
+ * be removed while it is used.
+ */
+int file_lock_byte(int dirfd, const char *path, off_t first, off_t count,
+    struct err *e) MUST_CHECK;
+
 /* Sets or clears close-on-exec. */
 int fd_cloexec(int fd, bool on, struct err *e) MUST_CHECK;
 

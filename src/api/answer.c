@@ -14,6 +14,8 @@
 
 #define RETRY_AFTER_S "5"
 
+#define STATUS_CLIENT_GONE 499 /* as nginx calls it */
+
 #define REST "/rest/v1/"
 #define AUTH "/auth/v1/"
 
@@ -121,6 +123,12 @@ call_client_there(const struct call *c)
 {
 	return c->api->client_there == NULL ||
 	    c->api->client_there(c->api->client_ctx);
+}
+
+int
+call_refuse_gone(struct call *c)
+{
+	return call_refuse(c, STATUS_CLIENT_GONE, "Client has left");
 }
 
 /* What the client is told; NULL: the error's own text. */

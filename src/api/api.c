@@ -13,6 +13,7 @@
 #include "api/outbound.h"
 #include "api/provider.h"
 #include "api/routes.h"
+#include "api/seat.h"
 #include "api/who.h"
 #include "util/clock.h"
 #include "util/file.h"
@@ -134,19 +135,43 @@ take_body(struct call *c, struct err *e)
 	return 1;
 }
 
+/* What may be done as often as this is, with a body that can be read. */
 static int
-run(struct call *c, struct err *e)
+run_limited(struct call *c, struct err *e)
 {
 	unsigned int flags = c->route->flags;
 	int limited, go_on = 1;
 
-	if ((flags & (NEED_USER | NEED_TOKEN)) != 0 && who_asks(c, e) == -1)
-		return -1;
 	if ((limited = limits_route(c, e)) != 0)
 		return limited == 1 ? 0 : -1;
 	if ((flags & NEED_BODY) != 0 && (go_on = take_body(c, e)) == -1)
 		return -1;
 	return go_on ? c->route->run(c, e) : 0;
+}
+
+/* While this stood in line its client may have left. */
+static int
+run_outbound(struct call *c, struct err *e)
+{
+	int limited, rc, seat;
+
+	if (!call_client_there(c))
+		return call_refuse_gone(c);
+	if ((limited = limits_outbound(c, &seat, e)) != 0)
+		return limited == 1 ? 0 : -1;
+	rc = run_limited(c, e);
+	seat_leave(seat);
+	return rc;
+}
+
+static int
+run(struct call *c, struct err *e)
+{
+	unsigned int flags = c->route->flags;
+
+	if ((flags & (NEED_USER | NEED_TOKEN)) != 0 && who_asks(c, e) == -1)
+		return -1;
+	return (flags & OUTBOUND) != 0 ? run_outbound(c, e) : run_limited(c, e);
 }
 
 static bool

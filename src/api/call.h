@@ -77,6 +77,9 @@ int call_refuse_for(struct call *c, unsigned int retry_after_s,
 /* Whether the client still waits for this answer (F13). */
 bool call_client_there(const struct call *c);
 
+/* The answer to one that does not: nobody sees it but the log. */
+int call_refuse_gone(struct call *c);
+
 endpoint health_root;
 endpoint health_ping;
 endpoint health_alive;

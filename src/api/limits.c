@@ -3,8 +3,11 @@
 #include <string.h>
 
 #include "api/routes.h"
+#include "api/seat.h"
 #include "config/config.h"
 #include "store/rate.h"
+
+#define OUTBOUND_RETRY_S 5
 
 int
 limits_user(struct call *c, const char *kind, long limit, struct err *e)
@@ -32,4 +35,20 @@ limits_route(struct call *c, struct err *e)
 	if ((c->route->flags & OUTBOUND) != 0)
 		return limits_user(c, "github", cfg->github_calls_per_user, e);
 	return 0;
+}
+
+int
+limits_outbound(struct call *c, int *seat, struct err *e)
+{
+	const struct config *cfg = c->api->cfg;
+	const struct seats own = { .state_dir = cfg->state_dir,
+		.what = "outbound",
+		.count = (cfg->outbound_workers + 1) / 2 };
+
+	if ((*seat = seat_take_own(&own, c->user_id, e)) == -1)
+		return -1;
+	if (*seat != -2)
+		return 0;
+	call_refuse_for(c, OUTBOUND_RETRY_S, "Rate limit exceeded");
+	return 1;
 }

@@ -18,4 +18,11 @@ int limits_user(struct call *c, const char *kind, long limit,
 /* The same for what c->route has done. */
 int limits_route(struct call *c, struct err *e) MUST_CHECK;
 
+/*
+ * How many of a user's calls may wait for GitHub at a time on this machine,
+ * however many tokens he has and whether or not he waits for the answers: half
+ * of the workers for it. *seat is for seat_leave() when the call is over.
+ */
+int limits_outbound(struct call *c, int *seat, struct err *e) MUST_CHECK;
+
 #endif

@@ -156,7 +156,10 @@ is_under_way(enum publish_state s)
 	return s == PUBLISH_REQUESTED || s == PUBLISH_RUNNING;
 }
 
-/* Until the push has ended, or there is no time left. */
+/*
+ * Until the push has ended, there is no time left, or nobody waits for the
+ * answer: the push goes on without us.
+ */
 static int
 wait_for_push(struct call *c, struct pull *p, struct err *e)
 {
@@ -165,8 +168,19 @@ wait_for_push(struct call *c, struct pull *p, struct err *e)
 		if (publish_look(c->api->db, c->user_id, c->id, &p->row, e) ==
 		    -1)
 			return -1;
-	} while (is_under_way(p->row.state) && clock_mono_ms() < p->until_ms);
+	} while (is_under_way(p->row.state) && clock_mono_ms() < p->until_ms &&
+	    call_client_there(c));
 	return 0;
+}
+
+static int
+refuse_unended(struct call *c)
+{
+	if (!call_client_there(c))
+		return call_refuse_gone(c);
+	http_response_header(c->rs, "Retry-After", STILL_RETRY_S);
+	return call_refuse(c, 503,
+	    "The branch is still being pushed; ask again to go on");
 }
 
 /* *refused: answered. Else the branch is there, in p->row. */
@@ -193,9 +207,7 @@ have_pushed(struct call *c, struct pull *p, bool *refused, struct err *e)
 		break;
 	}
 	*refused = true;
-	http_response_header(c->rs, "Retry-After", STILL_RETRY_S);
-	return call_refuse(c, 503,
-	    "The branch is still being pushed; ask again to go on");
+	return refuse_unended(c);
 }
 
 static int

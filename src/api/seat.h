@@ -26,6 +26,13 @@ struct seats {
  * became free; -1 with *e for a fault.
  */
 int seat_take(const struct seats *s, struct err *e) MUST_CHECK;
+
+/*
+ * The same out of the count that this user has to himself; nobody stands. All
+ * of them are bytes of one file, STATE_DIR/<what>.lock, which stays empty.
+ */
+int seat_take_own(const struct seats *s, const char *user_id,
+    struct err *e) MUST_CHECK;
 void seat_leave(int fd); /* takes -1 */
 
 #endif

@@ -8,9 +8,6 @@
 
 #define TOO_MANY_RETRY_S 30
 
-/* What the client of nginx sees nothing of: it has left (F13). */
-#define STATUS_CLIENT_GONE 499
-
 /* Seals the credential and writes the task down. */
 static int
 accept_task(struct call *c, const struct start_input *in,
@@ -103,7 +100,7 @@ task_start_post(struct call *c, struct err *e)
 		goto out;
 	/* A task that nobody will hear of is better not begun. */
 	if (!call_client_there(c)) {
-		rc = call_refuse(c, STATUS_CLIENT_GONE, "Client has left");
+		rc = call_refuse_gone(c);
 		goto out;
 	}
 	if (accept_task(c, &in, &end, &id, e) == -1)

@@ -308,17 +308,23 @@ is_same_file(int fd, int dirfd, const char *path)
 	    have.st_dev == named.st_dev && have.st_ino == named.st_ino;
 }
 
+static int
+open_lock(int dirfd, const char *path, struct err *e)
+{
+	int fd = openat(dirfd, path,
+	    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+
+	return fd != -1 ? fd : err_sys(e, open_kind(), "open lock %s", path);
+}
+
 int
 file_lock(int dirfd, const char *path, struct err *e)
 {
 	int fd;
 
 	for (int i = 0; i < TRIES; i++) {
-		fd = openat(dirfd, path,
-		    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-		    0600);
-		if (fd == -1)
-			return err_sys(e, open_kind(), "open lock %s", path);
+		if ((fd = open_lock(dirfd, path, e)) == -1)
+			return -1;
 		if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
 			int why = errno;
 
@@ -336,4 +342,31 @@ file_lock(int dirfd, const char *path, struct err *e)
 		(void)close(fd);
 	}
 	return err_set(e, ERR_RETRY, "lock %s: it keeps changing", path);
+}
+
+int
+file_lock_byte(int dirfd, const char *path, off_t first, off_t count,
+    struct err *e)
+{
+	int fd = open_lock(dirfd, path, e);
+
+	if (fd == -1)
+		return -1;
+	for (off_t i = 0; i < count; i++) {
+		struct flock byte = { .l_type = F_WRLCK,
+			.l_whence = SEEK_SET,
+			.l_start = first + i,
+			.l_len = 1 };
+
+		/* Of this descriptor, not of the process. */
+		if (fcntl(fd, F_OFD_SETLK, &byte) == 0)
+			return fd;
+		if (errno != EAGAIN && errno != EACCES) {
+			(void)err_sys(e, ERR_RETRY, "lock %s", path);
+			(void)close(fd);
+			return -1;
+		}
+	}
+	(void)close(fd);
+	return -2;
 }

@@ -6,6 +6,7 @@ tests/github-server; git clones and pushes over HTTPS with the user's token.
 import concurrent.futures
 import os
 import pathlib
+import re
 import signal
 import socket
 import threading
@@ -14,7 +15,7 @@ import pymysql
 import pytest
 
 import invariants
-from apikit import fault_points
+from apikit import access_token, fault_points
 from hubkit import OTHER, TOKEN, Town, name_of, wait_for
 from stack import why_not
 from test_pool import answer as fcgi_answer
@@ -614,10 +615,10 @@ def once(town, repo, task):
 def test_two_calls_at_once(town):
     repo = town.make_repo()
     task = town.finished("echo x >x", repo)
-    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
         said = [made(a) for a in pool.map(
-            lambda _: town.create_pr(task), range(3))]
-    assert said[0] == said[1] == said[2]
+            lambda _: town.create_pr(task), range(2))]
+    assert said[0] == said[1]
     once(town, repo, task)
 
 
@@ -654,13 +655,29 @@ def test_row67_pushed_and_lost_and_the_base_moved(town, theirs):
     once(town, repo, task)
 
 
+def logged_status(town, path, offset=0):
+    """Of the first request for path that the pool's log has behind offset."""
+    found = []
+
+    def look():
+        found[:] = re.findall(
+            rf"^.* request id=.* path=\"?{re.escape(path)}\"? status=(\d+) ",
+            town.log.read_text()[offset:], re.MULTILINE)
+        return found
+    wait_for(look, 120, f"the end of a request for {path}")
+    return found[0]
+
+
 def test_client_that_leaves(town):
     repo = town.make_repo()
     task = town.finished("echo x >x", repo)
-    town.hub.fault("delay", path=".*info/refs.*", seconds=60)
+    town.hub.fault("delay", path=".*info/refs.*", seconds=300)
     link = town.begin("POST", f"/api/create-pr/{task}", {"github_token": TOKEN})
     wait_for(lambda: town.pull_row(task), 20, "the wish")
     link.close()
+    # Its worker waits no longer than it did: 503 would be the end of that.
+    assert logged_status(town, f"/api/create-pr/{task}") == "499"
+    assert town.pull_row(task)["state"] in ("requested", "running")
     town.hub.ask("DELETE", "faults")
     wait_for(lambda: (town.pull_row(task) or {}).get("state") in
              ("pushed", "done"), 30, "the push all the same")
@@ -864,11 +881,12 @@ def test_fifty_hanging_calls_do_not_slow_a_poll(town):
     """By order and by occupancy: while the small pool is full and most of the
     fifty stand in line for it, polls are answered, one by one."""
     task = town.finished("echo x >x")
+    users = [town.user() for _ in range(25)]  # each with two: none has more
     town.hub.fault("hang", path=".*/user", seconds=600, times=-1)
     with concurrent.futures.ThreadPoolExecutor(50) as pool:
         hanging = [pool.submit(
-            town.client.post, "/api/validate-token", {"github_token": TOKEN},
-            timeout=300) for _ in range(50)]
+            user.post, "/api/validate-token", {"github_token": TOKEN},
+            timeout=300) for user in users * 2]
         try:
             wait_for(lambda: busy_outbound(town) == 4, 30,
                      "all outbound workers to hang")
@@ -885,3 +903,51 @@ def test_fifty_hanging_calls_do_not_slow_a_poll(town):
         codes = {f.result().status_code for f in hanging}
     assert codes <= {200, 502, 503, 504}
     assert 200 in codes
+
+
+def test_one_user_never_has_the_whole_pool(town):
+    """Half of it, with whatever tokens; what goes beyond is told to wait."""
+    task = town.finished("echo x >x", town.make_repo())
+    town.hub.fault("delay", path=".*info/refs.*", seconds=300, times=-1)
+    tokens = [access_token(town.client.id) for _ in range(4)]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(
+            town.post, f"/api/create-pr/{task}", {"github_token": TOKEN},
+            token, timeout=300) for token in tokens]
+        try:
+            wait_for(lambda: sum(f.done() for f in calls) == 2, 60,
+                     "the two that are too many")
+            refused = [f.result() for f in calls if f.done()]
+            for answer in refused:
+                error(answer, 429, "Rate limit exceeded")
+                assert int(answer.headers["Retry-After"]) > 0
+            # There is a worker for somebody else.
+            error(town.user().post("/api/validate-token", {}), 400)
+        finally:
+            town.hub.calm()
+        said = [made(f.result()) for f in calls
+                if f.result() not in refused]
+    assert len(said) == 2 and said[0] == said[1]
+    error(validate(town, ""), 400)  # and there is a place again
+
+
+def test_who_left_while_he_stood_in_line_costs_nothing(town):
+    body = f'{{"github_token": "{TOKEN}"}}'.encode()
+    workers = town.outbound()
+    assert len(workers) == 4
+    offset = len(town.log.read_text())
+    town.hub.calm()
+    try:
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(town.state / "outbound.sock"))
+            s.sendall(head("/api/validate-token", len(body), extra=[
+                ("CONTENT_TYPE", "application/json"),
+                ("HTTP_AUTHORIZATION", f"Bearer {town.client.token}")])
+                + stdin(body))
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+    assert logged_status(town, "/api/validate-token", offset) == "499"
+    assert not town.hub.ask("GET", "requests")

@@ -132,6 +132,31 @@ one_may_stand_and_wait(void **state)
 }
 
 static void
+each_user_has_seats_of_his_own(void **state)
+{
+	const struct seats s = { .state_dir = *state,
+		.what = "own",
+		.count = 2 };
+	struct err e = { 0 };
+	int a = seat_take_own(&s, "ada", &e);
+	int b = seat_take_own(&s, "ada", &e);
+	int other;
+
+	assert_true(a >= 0);
+	assert_true(b >= 0);
+	assert_int_equal(seat_take_own(&s, "ada", &e), -2);
+	other = seat_take_own(&s, "eve", &e);
+	assert_true(other >= 0);
+	seat_leave(a);
+	a = seat_take_own(&s, "ada", &e);
+	assert_true(a >= 0);
+	assert_int_equal(seat_take_own(&s, "ada", &e), -2);
+	seat_leave(a);
+	seat_leave(b);
+	seat_leave(other);
+}
+
+static void
 no_folder_is_a_fault(void **state)
 {
 	struct err e = { 0 };
@@ -143,6 +168,8 @@ no_folder_is_a_fault(void **state)
 	(void)state;
 	assert_int_equal(seat_take(&s, &e), -1);
 	assert_int_equal(e.kind, ERR_BROKEN);
+	assert_int_equal(seat_take_own(&s, "ada", &e), -1);
+	assert_int_equal(e.kind, ERR_BROKEN);
 }
 
 int
@@ -152,6 +179,7 @@ main(void)
 		cmocka_unit_test(as_many_as_there_are),
 		cmocka_unit_test(a_killed_one_gives_it_back),
 		cmocka_unit_test(one_may_stand_and_wait),
+		cmocka_unit_test(each_user_has_seats_of_his_own),
 		cmocka_unit_test(no_folder_is_a_fault),
 	};
 
