@@ -31,6 +31,15 @@ void admin_close(struct admin *a); /* takes a zeroed struct */
 void admin_disconnect(struct admin *a);
 int admin_connect(struct admin *a, struct err *e) MUST_CHECK;
 
+/* ERR_INVALID: the database is older than this program. */
+int admin_check_schema(struct admin *a, struct err *e) MUST_CHECK;
+
+/*
+ * The same for a service that begins. A database that is away is no reason not
+ * to: requests and /readyz say so, until it is there.
+ */
+int service_check_schema(const struct config *c, struct err *e) MUST_CHECK;
+
 /* The user that a person named by id or e-mail address. */
 int admin_find_user(struct admin *a, const char *who, struct user_row *u,
     struct err *e) MUST_CHECK;

@@ -4,8 +4,10 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "db/migrate.h"
 #include "store/audit.h"
 #include "util/encode.h"
+#include "util/log.h"
 
 int
 admin_connect(struct admin *a, struct err *e)
@@ -49,6 +51,38 @@ admin_close(struct admin *a)
 {
 	admin_disconnect(a);
 	config_clear(&a->cfg);
+}
+
+int
+admin_check_schema(struct admin *a, struct err *e)
+{
+	unsigned int version;
+
+	if (migrate_version(a->db, &version, e) == -1)
+		return -1;
+	if (migrate_fits(version))
+		return 0;
+	return err_set(e, ERR_INVALID,
+	    "the database is older than this program (version %u, needed %u): "
+	    "run \"taskmill migrate\" first",
+	    version, (unsigned int)SCHEMA_VERSION);
+}
+
+int
+service_check_schema(const struct config *c, struct err *e)
+{
+	struct admin a = { .cfg = *c }; /* c's texts; cleared by its owner */
+	int rc;
+
+	if (admin_connect(&a, e) == -1)
+		return -1;
+	rc = admin_check_schema(&a, e);
+	admin_disconnect(&a);
+	if (rc == 0 || e->kind == ERR_INVALID)
+		return rc;
+	log_err(LOG_WARN, e, "schema not checked");
+	*e = (struct err){ 0 };
+	return 0;
 }
 
 int

@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "api/api.h"
+#include "cmd/admin.h"
 #include "github/github.h"
 #include "util/encode.h"
 #include "util/log.h"
@@ -27,11 +28,12 @@ api_worker_prepare(struct config *cfg, const char *config_path,
 	log_open(process, LOG_INFO);
 	if (encode_init(e) != 0 || config_load(cfg, config_path, e) != 0)
 		return -1;
-	if (github_api_check(cfg->github_api_url, e) != 0) {
+	log_open(process, log_level_of(cfg->log_level));
+	if (github_api_check(cfg->github_api_url, e) != 0 ||
+	    service_check_schema(cfg, e) != 0) {
 		config_clear(cfg);
 		return -1;
 	}
-	log_open(process, log_level_of(cfg->log_level));
 	return 0;
 }
 

@@ -8,7 +8,6 @@
 #include "cmd/admin.h"
 #include "cmd/import_check.h"
 #include "cmd/options.h"
-#include "db/migrate.h"
 #include "util/log.h"
 
 static const char usage[] =
@@ -304,14 +303,9 @@ static int
 prepare(struct import_run *run, const struct import_args *args, struct err *e)
 {
 	struct user_row u;
-	unsigned int version;
 
-	if (migrate_version(run->admin.db, &version, e) == -1)
+	if (admin_check_schema(&run->admin, e) == -1)
 		return -1;
-	if (!migrate_fits(version))
-		return err_set(e, ERR_INVALID,
-		    "the database is older than this program: run "
-		    "\"taskmill migrate\" first");
 	if (args->user != NULL) {
 		if (admin_find_user(&run->admin, args->user, &u, e) == -1)
 			return err_wrap(e, "--user %s", args->user);

@@ -43,7 +43,8 @@ reaper(const struct reaper_args *args, struct err *e)
 	if (encode_init(e) == -1 || config_load(&c, args->config, e) == -1)
 		return -1;
 	log_open("reaper", log_level_of(c.log_level));
-	if (c.log_file[0] != '\0' && log_to_file(c.log_file, e) == -1)
+	if ((c.log_file[0] != '\0' && log_to_file(c.log_file, e) == -1) ||
+	    service_check_schema(&c, e) == -1)
 		goto out;
 	rc = engine_run(&o, e);
 out:

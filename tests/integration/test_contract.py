@@ -1025,6 +1025,23 @@ def test_readyz_with_a_reaper(stack):
     stack.sql("DELETE FROM machines")
 
 
+@pytest.mark.parametrize("command", [["serve"], ["api"], ["reaper", "--once"]],
+                         ids=lambda words: words[0])
+def test_nothing_begins_on_an_older_schema(stack, command):
+    """Its statements would fail one by one; and it says what to do."""
+    stack.sql("UPDATE schema_migrations SET applied_at = NULL"
+              " ORDER BY version DESC LIMIT 1")
+    try:
+        done = subprocess.run(
+            [apikit.BINARY, *command, "--config", stack.conf], text=True,
+            capture_output=True, timeout=120, check=False)
+    finally:
+        stack.sql("UPDATE schema_migrations SET applied_at = begun_at"
+                  " WHERE applied_at IS NULL")
+    assert done.returncode in (65, 78)
+    assert 'run "taskmill migrate" first' in done.stderr
+
+
 @pytest.mark.parametrize("applied", [-1, 1], ids=["older", "newer"])
 def test_readyz_and_check_agree_about_the_schema(stack, applied):
     newest = int(stack.sql("SELECT MAX(version) FROM schema_migrations")[0][0])
