@@ -44,6 +44,7 @@ struct sandbox_e2b {
 	const char *api_url;     /* "": made of the domain */
 	const char *sandbox_url; /* "": made of the domain */
 	const char *ca_file;     /* for both; "": the system's */
+	bool allow_http;         /* for both, also to other machines */
 	const char
 	    *deployment; /* of [a-z0-9-]; it and the next two mark ours */
 	int64_t task_id;

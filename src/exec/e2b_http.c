@@ -147,8 +147,8 @@ e2b_ask(struct e2b *b, const struct e2b_request *rq, struct net_response *rs,
 		.max_body = rq->max_body,
 		.repeatable = !rq->once,
 		.timeout_ms = limit_ms(b, rq),
-		.ca_file =
-		    b->set->ca_file[0] == '\0' ? NULL : b->set->ca_file };
+		.ca_file = b->set->ca_file[0] == '\0' ? NULL : b->set->ca_file,
+		.allow_http = b->set->allow_http };
 	const struct net_watch watch = { b->closing ? NULL : b->host->stop,
 		b->host->ctx, b->closing ? -1 : b->host->wake_fd };
 	int64_t began_ms = clock_mono_ms();

@@ -109,7 +109,8 @@ listen_to(struct e2b_process *p, const char *method, const struct buf *message,
 		.body = p->request.data,
 		.body_len = p->request.len,
 		.max_body = ERROR_MAX,
-		.ca_file = set->ca_file[0] == '\0' ? NULL : set->ca_file };
+		.ca_file = set->ca_file[0] == '\0' ? NULL : set->ca_file,
+		.allow_http = set->allow_http };
 	e2b_debug_request(p->b, "POST", p->url + strlen(p->b->envd),
 	    message->data, message->len);
 	p->began_ms = clock_mono_ms();
