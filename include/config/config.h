@@ -159,6 +159,7 @@ struct config {
 	char *e2b_api_url;
 	char *e2b_sandbox_url;
 	char *e2b_ca_file;
+	bool e2b_allow_http;
 	long e2b_create_s;
 	long e2b_busy_wait_s;
 	long e2b_quota_wait_s;

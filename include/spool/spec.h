@@ -68,6 +68,7 @@ struct spec {
 	 */
 	char *e2b_template, *e2b_domain, *e2b_api_url, *e2b_sandbox_url;
 	char *e2b_ca_file, *e2b_deployment;
+	bool e2b_allow_http;
 	long e2b_create_s, e2b_busy_wait_s, e2b_quota_wait_s, e2b_silence_s;
 
 	char *log_level; /* of runner.log; may be missing: "info" */

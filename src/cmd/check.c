@@ -86,7 +86,11 @@ check_mode(struct report *r, struct finding *f)
 {
 	const struct config *c = &r->a->cfg;
 
-	if (c->e2b_api_key[0] != '\0')
+	if (c->e2b_api_key[0] != '\0' && c->e2b_allow_http)
+		find(f, CHECK_WARN,
+		    "e2b: E2B_ALLOW_HTTP=yes: keys and tokens may travel to "
+		    "other machines in the clear");
+	else if (c->e2b_api_key[0] != '\0')
 		find(f, CHECK_OK,
 		    "e2b: E2B_API_KEY is set; real agents run in E2B's cloud");
 	else

@@ -187,6 +187,13 @@ is_safe_url(const char *url)
 	return false;
 }
 
+static bool
+is_e2b_url(const struct config *c, const char *url)
+{
+	return is_safe_url(url) ||
+	    (c->e2b_allow_http && strncmp(url, "http://", 7) == 0);
+}
+
 /*
  * Commands that a task may need beside its clone and its agent, each for as
  * long as COMMAND_TIMEOUT_S: those that collect the changes.
@@ -225,10 +232,12 @@ check_together(const struct config *c, struct err *e)
 		    "SANDBOX_LIFE_S=%ld is shorter than CLONE_TIMEOUT_S + "
 		    "AGENT_TIMEOUT_S + %d COMMAND_TIMEOUT_S = %ld",
 		    c->sandbox_life_s, COMMANDS, steps_s);
-	if (!is_safe_url(c->e2b_api_url) || !is_safe_url(c->e2b_sandbox_url))
+	if (!is_e2b_url(c, c->e2b_api_url) ||
+	    !is_e2b_url(c, c->e2b_sandbox_url))
 		return err_set(e, ERR_INVALID,
 		    "E2B_API_URL and E2B_SANDBOX_URL must begin with https://; "
-		    "http:// is for 127.0.0.1, [::1] and localhost");
+		    "http:// is for 127.0.0.1, [::1] and localhost, and with "
+		    "E2B_ALLOW_HTTP=yes for others");
 	if (c->db_socket[0] == '\0' && c->db_ca_file[0] == '\0' &&
 	    strcmp(c->db_host, "localhost") != 0 &&
 	    strcmp(c->db_host, "127.0.0.1") != 0 &&

@@ -146,6 +146,7 @@ const struct setting settings[] = {
 	TEXT("E2B_API_URL", e2b_api_url, "", 0, 512, "E2B's API; empty: https://api.E2B_DOMAIN"),
 	TEXT("E2B_SANDBOX_URL", e2b_sandbox_url, "", 0, 512, "where all sandboxes are reached; empty: made of E2B_DOMAIN"),
 	TEXT("E2B_CA_FILE", e2b_ca_file, "", 0, 4095, "CA certificates for both; empty: the system's"),
+	FLAG("E2B_ALLOW_HTTP", e2b_allow_http, "no", "both also over http without TLS to other machines"),
 	NUMBER("E2B_CREATE_TIMEOUT_S", e2b_create_s, "90", 1, 600, "for one request to make a sandbox"),
 	NUMBER("E2B_BUSY_WAIT_S", e2b_busy_wait_s, "300", 1, DAY_S, "how long a task tries to get a sandbox while E2B has no room or is away"),
 	NUMBER("E2B_QUOTA_WAIT_S", e2b_quota_wait_s, "900", 1, DAY_S, "how long a task waits while the account runs as many sandboxes as it may"),

@@ -119,6 +119,7 @@ write_spec(const struct config *c, struct order *o, int dirfd, struct err *e)
 		.e2b_api_url = c->e2b_api_url,
 		.e2b_sandbox_url = c->e2b_sandbox_url,
 		.e2b_ca_file = c->e2b_ca_file,
+		.e2b_allow_http = c->e2b_allow_http,
 		.e2b_deployment = deployment,
 		.e2b_create_s = c->e2b_create_s,
 		.e2b_busy_wait_s = c->e2b_busy_wait_s,

@@ -57,6 +57,7 @@ fill_e2b(struct pipeline *p)
 		.api_url = s->e2b_api_url,
 		.sandbox_url = s->e2b_sandbox_url,
 		.ca_file = s->e2b_ca_file,
+		.allow_http = s->e2b_allow_http,
 		.deployment = s->e2b_deployment,
 		.task_id = s->task_id,
 		.attempt = s->attempt,

@@ -79,6 +79,7 @@ static const struct field fields[] = {
 	MAYBE(F_TEXT,  e2b_api_url, ""),
 	MAYBE(F_TEXT,  e2b_sandbox_url, ""),
 	MAYBE(F_TEXT,  e2b_ca_file, ""),
+	MAYBE(F_BOOL,  e2b_allow_http, ""),
 	MAYBE(F_TEXT,  e2b_deployment, ""),
 	MAYBE(F_LONG,  e2b_create_s, ""),
 	MAYBE(F_LONG,  e2b_busy_wait_s, ""),

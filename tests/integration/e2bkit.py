@@ -42,6 +42,11 @@ def server(*options, tls=None):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def from_elsewhere(e2b):
+    """A server's URL that names no loopback address, and leads to it."""
+    return e2b.url.replace("127.0.0.1", "0.0.0.0")
+
+
 class Shop:
     """A runkit.Kit whose runs use a server's sandboxes."""
 

@@ -85,6 +85,17 @@ def test_http_beyond_this_machine_is_refused(shop):
     assert (r.outcome, r.failure) == ("failed", "e2b_protocol")
 
 
+def test_http_beyond_this_machine_may_be_allowed(shop):
+    """An address that leads here, and that taskmill does not know for one."""
+    other = e2bkit.from_elsewhere(shop.e2b)
+    for field in ("e2b_api_url", "e2b_sandbox_url"):
+        r = run(shop, **{field: other})
+        assert r.outcome == "failed"
+        assert "its address is not allowed" in r.error
+    is_well(run(shop, e2b_api_url=other, e2b_sandbox_url=other,
+                e2b_allow_http=True))
+
+
 def test_much_output_in_order(shop):
     """Several MiB on both streams, and characters that any cut divides."""
     script = ("i=0; while [ $i -lt 30000 ]; do i=$((i+1)); "

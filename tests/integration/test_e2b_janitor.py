@@ -330,6 +330,30 @@ def test_janitor_has_no_secret_in_its_arguments_or_log(town):
     assert not e2bkit.secrets_in(line + town.log_text().encode(), API_KEY)
 
 
+def test_all_goes_over_http_if_that_is_allowed(cloud):
+    """Runner, janitor and command: none is left out."""
+    other = e2bkit.from_elsewhere(cloud.e2b)
+    cloud.e2b.admin("POST", "/reset")
+    cloud.write_conf(E2B_API_URL=other, E2B_SANDBOX_URL=other,
+                     E2B_ALLOW_HTTP="yes")
+    try:
+        old = cloud.e2b.create(metadata=marks(10**9, 1, cloud.name)).id
+        assert old in sandbox(cloud, "list").stdout
+        cloud.reaper()
+        task = cloud.new_task("true")
+        assert cloud.wait_status(task, seconds=60) == "completed"
+        wait_for(lambda: not cloud.e2b.sandboxes(), 60, "the kill")
+        told = cloud.taskmill("check", check=False)
+        assert "E2B_ALLOW_HTTP=yes: keys" in told
+        cloud.write_conf(E2B_ALLOW_HTTP="no")
+        done = sandbox(cloud, "list")
+        assert done.returncode == 78 and "E2B_ALLOW_HTTP" in done.stderr
+    finally:
+        cloud.drain()
+        cloud.write_conf(E2B_API_URL=cloud.e2b.url, E2B_ALLOW_HTTP="no",
+                         E2B_SANDBOX_URL=cloud.e2b.url)
+
+
 def test_no_janitor_in_the_simulation(cloud):
     cloud.write_conf(E2B_API_KEY="")
     try:

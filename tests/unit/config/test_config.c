@@ -104,7 +104,8 @@ what_is_wrong_is_named(void **state)
 		{ SECRET_LINE "RETRY_DELAYS_S=5,,1\n", "RETRY_DELAYS_S" },
 		{ SECRET_LINE "DB_HOST=db.example.com\n", "DB_CA_FILE is not set" },
 		{ SECRET_LINE "E2B_API_URL=http://example.com\n", "must begin with https" },
-		{ SECRET_LINE "E2B_SANDBOX_URL=http://localhost.example.com\n", "must begin with https" },
+		{ SECRET_LINE "E2B_SANDBOX_URL=http://localhost.example.com\n", "E2B_ALLOW_HTTP=yes" },
+		{ SECRET_LINE "E2B_ALLOW_HTTP=yes\nE2B_API_URL=ftp://example.com\n", "must begin with https" },
 	};
 	/* clang-format on */
 
@@ -121,6 +122,23 @@ what_is_wrong_is_named(void **state)
 		/* A failed load leaves nothing to free. */
 		assert_null(c.db_name);
 	}
+}
+
+static void
+http_to_other_machines_is_allowed_by_name(void **state)
+{
+	struct config c;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(load(&c,
+			     SECRET_LINE "E2B_ALLOW_HTTP=yes\n"
+					 "E2B_API_URL=http://example.com\n"
+					 "E2B_SANDBOX_URL=http://example.com\n",
+			     &e),
+	    0);
+	assert_true(c.e2b_allow_http);
+	config_clear(&c);
 }
 
 static void
@@ -226,6 +244,7 @@ main(void)
 		cmocka_unit_test(every_default_is_within_its_own_bounds),
 		cmocka_unit_test(every_setting_has_its_own_name_and_field),
 		cmocka_unit_test(what_is_wrong_is_named),
+		cmocka_unit_test(http_to_other_machines_is_allowed_by_name),
 		cmocka_unit_test(a_secret_is_in_no_message_and_no_printout),
 		cmocka_unit_test(
 		    blanks_quotes_and_comments_are_as_people_write_them),
