@@ -23,9 +23,10 @@
  *	result.json    appears last, by fsync and rename: the attempt is over
  *	runner.log     the runner's standard error
  *	input.patch    of a run that publishes: what it has to apply
- *	sandbox.json   of a run in the cloud: which sandbox, for whoever takes
- *the attempt up after its runner has died (spool/memo.h) resumes        a byte
- *for each time that it was taken up
+ *	sandbox.json   of a run in the cloud: which sandbox it has, for the
+ *	               runner that goes on after this one has died
+ *	               (spool/memo.h)
+ *	resumes        a byte for each runner that has gone on
  *
  * A line counts once its newline is there; a half line at the end (power
  * loss, kill) is as if it had not been written.
