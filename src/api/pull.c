@@ -190,7 +190,9 @@ have_pushed(struct call *c, struct pull *p, bool *refused, struct err *e)
 	*refused = false;
 	if (publish_look(c->api->db, c->user_id, c->id, &p->row, e) == -1)
 		return -1;
-	if (p->row.state != PUBLISH_PUSHED && p->row.state != PUBLISH_DONE &&
+	p->was_pushed =
+	    p->row.state == PUBLISH_PUSHED || p->row.state == PUBLISH_DONE;
+	if (!p->was_pushed &&
 	    (request_push(c, p, e) == -1 || wait_for_push(c, p, e) == -1))
 		return -1;
 	switch (p->row.state) {
@@ -253,6 +255,65 @@ find_twins(struct call *c, struct pull *p, bool *found, struct err *e)
 	return 0;
 }
 
+/* The last step: task and row name it from now on. */
+static int
+keep_pull(struct call *c, const struct pull *p, const struct host_pull *made,
+    struct err *e)
+{
+	const struct publish_pull stored = { p->row.head_branch, made->number,
+		made->url };
+
+	FAULT_POINT("publish.before_store");
+	if (publish_opened(c->api->db, c->user_id, c->id, &stored, e) == -1)
+		return -1;
+	FAULT_POINT("publish.after_store");
+	log_line(LOG_INFO,
+	    "pull request id=%s task=%" PRId64 " number=%" PRId64 " existed=%d",
+	    c->rq->request_id, c->id, made->number, made->existed ? 1 : 0);
+	return answer(c, p, &stored);
+}
+
+static struct host_place
+place_of(const struct pull *p)
+{
+	return (struct host_place){ p->token.s, p->repo.owner, p->repo.name };
+}
+
+/* That of our branch, whatever has become of it since. */
+static int
+find_pull(const struct pull *p, struct host_pull *there, struct host_failure *f)
+{
+	const struct host_place at = place_of(p);
+	const struct host_pull_wish w = { .head = p->row.head_branch,
+		.base = p->task.branch };
+
+	if (p->host->pull_find(p->host->self, &at, &w, there, f) == -1)
+		return -1;
+	there->existed = there->found;
+	return 0;
+}
+
+/*
+ * The host wants no pull request of this branch. One that was merged may be
+ * why; else the branch may be gone, and the next call pushes it again.
+ */
+static int
+refuse_invalid(struct call *c, const struct pull *p,
+    const struct host_failure *f, struct err *e)
+{
+	struct host_failure ignored;
+	struct host_pull there;
+
+	if (find_pull(p, &there, &ignored) == 0) {
+		if (there.found)
+			return keep_pull(c, p, &there, e);
+		if (publish_undo(c->api->db, c->user_id, c->id, "refused", e) ==
+		    -1)
+			return -1;
+	}
+	return pull_refuse(c, p, f);
+}
+
 static int
 refuse_pull(struct call *c, struct pull *p, struct host_failure *f,
     struct err *e)
@@ -263,10 +324,8 @@ refuse_pull(struct call *c, struct pull *p, struct host_failure *f,
 		return -1;
 	if (found)
 		return answer_stored(c, p);
-	/* The branch may be gone: it is pushed again by the next call. */
-	if (f->outcome == HOST_INVALID &&
-	    publish_undo(c->api->db, c->user_id, c->id, "refused", e) == -1)
-		return -1;
+	if (f->outcome == HOST_INVALID)
+		return refuse_invalid(c, p, f, e);
 	/* It was seen just now, so this is how a missing scope looks. */
 	if (f->outcome == HOST_NOT_FOUND)
 		f->outcome = HOST_NO_PERMISSION;
@@ -274,10 +333,9 @@ refuse_pull(struct call *c, struct pull *p, struct host_failure *f,
 }
 
 static int
-open_pull(struct call *c, struct pull *p, struct err *e)
+create_pull(struct call *c, struct pull *p, struct err *e)
 {
-	const struct host_place at = { p->token.s, p->repo.owner,
-		p->repo.name };
+	const struct host_place at = place_of(p);
 	struct buf title = BUF(PULL_TEXT_MAX), body = BUF(PULL_TEXT_MAX);
 	struct host_pull_wish w = { .head = p->row.head_branch,
 		.base = p->task.branch,
@@ -285,7 +343,6 @@ open_pull(struct call *c, struct pull *p, struct err *e)
 		.body = p->body.s };
 	struct host_failure f;
 	struct host_pull made;
-	struct publish_pull stored;
 	int rc = -1;
 
 	if (p->title.len == 0) {
@@ -306,20 +363,26 @@ open_pull(struct call *c, struct pull *p, struct err *e)
 		goto out;
 	}
 	FAULT_POINT("publish.after_pull");
-	stored =
-	    (struct publish_pull){ p->row.head_branch, made.number, made.url };
-	FAULT_POINT("publish.before_store");
-	if (publish_opened(c->api->db, c->user_id, c->id, &stored, e) == -1)
-		goto out;
-	FAULT_POINT("publish.after_store");
-	log_line(LOG_INFO,
-	    "pull request id=%s task=%" PRId64 " number=%" PRId64 " existed=%d",
-	    c->rq->request_id, c->id, made.number, made.existed ? 1 : 0);
-	rc = answer(c, p, &stored);
+	rc = keep_pull(c, p, &made, e);
 out:
 	buf_clear(&title);
 	buf_clear(&body);
 	return rc;
+}
+
+/*
+ * An earlier call that pushed may have opened it, and its answer got lost: by
+ * now it may be merged or closed, so that the host would make another.
+ */
+static int
+open_pull(struct call *c, struct pull *p, struct err *e)
+{
+	struct host_pull there = { .found = false };
+	struct host_failure f;
+
+	if (p->was_pushed && find_pull(p, &there, &f) == -1)
+		return refuse_pull(c, p, &f, e);
+	return there.found ? keep_pull(c, p, &there, e) : create_pull(c, p, e);
 }
 
 static int

@@ -17,6 +17,7 @@ struct pull {
 	const struct code_host *host;
 	struct host_repo repo; /* as it is called now */
 	struct publish_row row;
+	bool was_pushed; /* by an earlier call */
 	int64_t until_ms;
 };
 

@@ -16,6 +16,7 @@ KINDS = {
     "status_after": "does it, answers `status` (502)",
     "cut": "does it, closes in the middle of the answer",
     "garbage": "does it, answers 200 or 201 with what is no JSON",
+    "stale": "answers with an empty list, as of before there was anything",
     "large": "answers with 3 MiB of blanks before the JSON",
     "exists_race": "somebody else opens the same pull request just before",
     "change": "first does what `ask`, [method, name, values], asks of /_test/",

@@ -138,6 +138,8 @@ class Handler(gitserver.Handler):
         elif kind == "status":
             self.answer(fault.get("status", 500), [
                 ("Content-Type", "text/html")], b"<html>Unicorn!</html>")
+        elif kind == "stale":
+            self.answer_json(200, [], [])
         elif kind in ("rate_limit", "secondary"):
             status, headers, message = all_faults.limit_headers(fault)
             self.answer_json(status, {"message": message,

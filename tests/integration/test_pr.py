@@ -632,6 +632,68 @@ def test_row67_answer_of_the_last_call_lost(town, kind):
     once(town, repo, task)
 
 
+def lost(town, task):
+    """The pull request is opened, and nobody hears of it."""
+    town.hub.fault("drop_after", method="POST", path=".*/pulls")
+    town.hub.fault("status", method="GET", path=".*/pulls", status=503,
+                   times=-1)
+    error(town.create_pr(task), 502)
+    assert len(town.hub.journal("pull")) == 1
+    assert town.pull_row(task)["state"] == "pushed"
+    town.hub.ask("DELETE", "faults")
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "deleted"])
+@pytest.mark.parametrize("end", ["merged", "closed"])
+def test_row67_answer_lost_and_then_it_was_ended(town, end, kept):
+    """By somebody on GitHub: it is this one all the same."""
+    repo = town.make_repo()
+    name = name_of(repo)
+    task = town.finished("echo x >x", repo)
+    branch = f"claude-code-{task}"
+    lost(town, task)
+    when = "2025-06-14T10:11:12Z"
+    if end == "merged":
+        town.hub.git(name, "update-ref", "refs/heads/main",
+                     f"refs/heads/{branch}")
+    town.hub.ask("PATCH", f"repos/octocat/{name}/pulls/1", {
+        "closed_at": when, "merged_at": when if end == "merged" else None})
+    if not kept:
+        town.hub.git(name, "update-ref", "-d", f"refs/heads/{branch}")
+    for _ in range(2):
+        said = made(town.create_pr(task))
+        assert (said["pr_number"], said["branch"]) == (1, branch)
+    assert len(town.hub.journal("pull")) == 1
+    assert len(town.hub.journal("push")) == 1
+    assert town.pull_row(task)["state"] == "done"
+
+
+def test_row67_merged_while_it_was_opened_again(town):
+    """The look before finds nothing; "No commits between" asks for another."""
+    repo = town.make_repo()
+    name = name_of(repo)
+    task = town.finished("echo x >x", repo)
+    lost(town, task)
+    town.hub.git(name, "update-ref", "refs/heads/main",
+                 f"refs/heads/claude-code-{task}")
+    when = "2025-06-14T10:11:12Z"
+    town.hub.ask("PATCH", f"repos/octocat/{name}/pulls/1", {
+        "closed_at": when, "merged_at": when})
+    town.hub.fault("stale", method="GET", path=".*/pulls")
+    assert made(town.create_pr(task))["pr_number"] == 1
+    assert len(town.hub.journal("push")) == 1
+
+
+def test_row67_github_is_away_when_it_is_looked_for(town):
+    """No second one is opened because the first could not be seen."""
+    task = town.finished("echo x >x", town.make_repo())
+    lost(town, task)
+    town.hub.fault("status", method="GET", path=".*/pulls", status=503)
+    error(town.create_pr(task), 502, "not reachable")
+    assert made(town.create_pr(task))["pr_number"] == 1
+    assert len(town.hub.journal("pull")) == 1
+
+
 def test_row67_answer_of_the_push_lost(town):
     repo = town.make_repo()
     task = town.finished("echo x >x", repo)
