@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/body.h"
 #include "util/clock.h"
 #include "util/json.h"
 #include "util/log.h"
@@ -165,11 +166,31 @@ is_rest(const struct call *c)
 	return strncmp(c->rq->path, REST, sizeof(REST) - 1) == 0;
 }
 
+/* A fixed text for programs, and beside it the place for people. */
+static void
+answer_malformed(struct call *c, const char *text, const char *where)
+{
+	struct buf clean = BUF(64 * 1024);
+	struct json_out j;
+
+	utf8_clean(&clean, where, strlen(where));
+	http_response_error(c->rs, 400, "");
+	buf_reset(&c->rs->body);
+	json_start(&j, &c->rs->body);
+	json_open(&j);
+	json_name_text(&j, "error", text);
+	json_name_string(&j, "detail", clean.data != NULL ? clean.data : "",
+	    clean.len);
+	json_close(&j);
+	buf_clear(&clean);
+}
+
 void
 answer_error(struct call *c, const struct err *e)
 {
 	enum err_kind kind = e->kind < ERR_KIND_N ? e->kind : ERR_NONE;
 	const char *text = text_of(kind, e);
+	const char *malformed, *where;
 
 	if (text != NULL)
 		log_err(kind == ERR_RETRY ? LOG_WARN : LOG_ERROR, e,
@@ -187,6 +208,8 @@ answer_error(struct call *c, const struct err *e)
 	else if (is_auth(c))
 		answer_auth_error(c, answers[kind].status,
 		    auth_code(answers[kind].status), text);
+	else if ((malformed = body_malformed(e, &where)) != NULL)
+		answer_malformed(c, malformed, where);
 	else
 		http_response_error(c->rs, answers[kind].status, text);
 }

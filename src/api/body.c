@@ -6,6 +6,7 @@
 
 #include "http/http.h"
 
+#define MALFORMED "Invalid JSON"
 #define NUMBER_TEXT 64 /* room for a number of a query, decoded */
 
 bool
@@ -41,7 +42,7 @@ body_read(struct json_object **body, const char *text, size_t len,
 	*body = NULL;
 	if (json_read(&read, text, len, e) == -1) {
 		if (e->kind == ERR_INVALID)
-			err_wrap(e, "Invalid JSON");
+			err_wrap(e, MALFORMED);
 		goto out;
 	}
 	if (!json_falsy(read)) {
@@ -57,6 +58,18 @@ body_read(struct json_object **body, const char *text, size_t len,
 out:
 	json_free(read);
 	return rc;
+}
+
+const char *
+body_malformed(const struct err *e, const char **where)
+{
+	static const char head[] = MALFORMED ": ";
+
+	if (e->kind != ERR_INVALID ||
+	    strncmp(e->text, head, sizeof(head) - 1) != 0)
+		return NULL;
+	*where = e->text + sizeof(head) - 1;
+	return MALFORMED;
 }
 
 int

@@ -23,6 +23,12 @@ bool body_type_is_json(const char *content_type);
 int body_read(struct json_object **body, const char *text, size_t len,
     struct err *e) MUST_CHECK;
 
+/*
+ * If *e is that a document is no JSON: the contract's fixed text for it, and in
+ * *where the place, "line 1, column 8: ...". Else NULL.
+ */
+const char *body_malformed(const struct err *e, const char **where);
+
 /* A string within a body, or "" (never NULL) with length 0 when missing. */
 struct body_text {
 	const char *s;

@@ -77,7 +77,7 @@ is_of_repo(enum host_outcome o)
 	    o == HOST_SSO || o == HOST_FORBIDDEN || o == HOST_BLOCKED;
 }
 
-/* The one answer with a second field. */
+/* Beside the error, whose token it is. */
 static int
 refuse_repo(struct call *c, const struct validation *v,
     const struct host_failure *f)

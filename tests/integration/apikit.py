@@ -520,6 +520,14 @@ def error_of(answer):
     return body["error"]
 
 
+def malformed(answer, where="line "):
+    """A body that is no JSON: the text is fixed, and beside it is the place."""
+    body = answer.json()
+    assert (answer.status_code, list(body)) == (400, ["error", "detail"]), body
+    assert body["error"] == "Invalid JSON"
+    assert body["detail"].startswith(where), body
+
+
 def refused(answer, status, text):
     assert (answer.status_code, error_of(answer)) == (status, text)
 

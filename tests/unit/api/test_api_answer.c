@@ -20,6 +20,24 @@ header(const struct http_response *rs, const char *name)
 }
 
 static void
+a_malformed_body_says_where(void **state)
+{
+	struct http_request rq = { .path = "/", .request_id = "r-1" };
+	struct http_response rs;
+	struct call c = { .rq = &rq, .rs = &rs };
+	struct err e = { ERR_INVALID, "Invalid JSON: line 1, column 2: \xff" };
+
+	(void)state;
+	http_response_init(&rs);
+	answer_error(&c, &e);
+	assert_int_equal(rs.status, 400);
+	assert_string_equal(rs.body.data,
+	    "{\"error\":\"Invalid JSON\","
+	    "\"detail\":\"line 1, column 2: \xef\xbf\xbd\"}");
+	http_response_clear(&rs);
+}
+
+static void
 kinds_become_answers(void **state)
 {
 	static const struct {
@@ -123,6 +141,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_malformed_body_says_where),
 		cmocka_unit_test(kinds_become_answers),
 		cmocka_unit_test(an_answer_that_does_not_fit_is_none),
 		cmocka_unit_test(an_unknown_outcome_is_said_to_be_one),
