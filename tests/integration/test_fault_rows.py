@@ -50,7 +50,7 @@ def modest():
 def test_row46_database_that_is_read_only(modest):
     full = modest
     full.reaper()
-    running = full.new_task("lines 5 sleep 3 lines 5")
+    running = full.new_task("lines 5 sleep 300 lines 5")
     full.wait_event(running, "sleeping")
     full.sql("SET GLOBAL read_only = 1", database=None)
     answer = full.client.post("/api/start-task", {
@@ -61,6 +61,7 @@ def test_row46_database_that_is_read_only(modest):
     wait_for(lambda: not reaper_check(full)["ok"], 60, "/readyz to tell")
     assert full.status(running) == "running"
     full.sql("SET GLOBAL read_only = 0", database=None)
+    full.wake(running)
     assert full.wait_status(running, seconds=60) == "completed"
     invariants.all_hold(full, running, attempts=1)
     wait_for(lambda: reaper_check(full)["ok"], 30, "/readyz to be well")
@@ -100,7 +101,9 @@ def faked(clock):
 @pytest.mark.parametrize("seconds", [600, -600])
 def test_row49_clock_of_the_database_steps(seconds):
     """All leases look over, or far from it; nobody is taken over for that."""
-    with Stepped() as first, Engine(beside=first) as second:
+    # A lease that outlasts a reaper's standing still, and no step.
+    with Stepped(LEASE_S=30) as first, \
+            Engine(beside=first, LEASE_S=30) as second:
         for engine in (first, second):
             engine.reaper()
         tasks = [first.new_task("lines 3 sleep 4 lines 3") for _ in range(4)]
@@ -234,8 +237,9 @@ class Upgraded(Full):
 def test_row63_new_binary_under_load():
     """Three times: no request fails, and no runner notices."""
     with Upgraded() as full:
-        task = full.new_task("lines 5 sleep 6 lines 5")
+        task = full.new_task("lines 5 sleep 300 lines 5")
         runner = full.runner(task)
+        full.wait_event(task, "sleeping")  # not in the middle of its start
         stop, asked, wrong = threading.Event(), [], []
 
         def ask():
@@ -258,5 +262,6 @@ def test_row63_new_binary_under_load():
             for thread in threads:
                 thread.join()
         assert not wrong
+        full.wake(task)
         assert full.wait_status(task, seconds=60) == "completed"
         invariants.all_hold(full, task, attempts=1)
