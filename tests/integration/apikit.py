@@ -81,6 +81,19 @@ def room_for(count):
     return there + count
 
 
+@contextlib.contextmanager
+def the_only_bomb():
+    """Two that fork without end, beside each other and without isolation,
+    would take the room that each one's own commands need."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as mark:
+        def mine():
+            with contextlib.suppress(OSError):
+                mark.bind("\0taskmill-test-bomb")
+                return True
+        wait_for(mine, 600, "another test's bomb to end")
+        yield
+
+
 TAKEN = []  # holds our ports as long as this process lives
 
 

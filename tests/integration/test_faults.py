@@ -355,13 +355,14 @@ def test_row31_spool_cut_anywhere(full):
 
 def test_row32_runner_frozen_longer_than_the_lease(full):
     full.reaper()
-    task = full.new_task("sleep 2 lines 2")
+    task = full.new_task("sleep 300 lines 2")
     runner = full.runner(task)
     full.wait_event(task, "sleeping")
     os.kill(runner, signal.SIGSTOP)
     time.sleep(full.settings["LEASE_S"] + 3)
     assert full.row(task)["attempt"] == 1
     os.kill(runner, signal.SIGCONT)
+    full.wake(task)
     assert full.wait_status(task) == "completed"
     invariants.all_hold(full, task, attempts=1)
 
@@ -402,9 +403,11 @@ def test_row42_cancel_and_completion_at_the_same_moment(full):
     full.reaper()
     seen = set()
     for i in range(12):
-        task = full.new_task("sleep 0.2")
-        full.runner(task)
-        time.sleep(i * 0.05)  # the first one comes surely before the end
+        # The first wish comes surely before the end.
+        task = full.new_task("sleep 300" if i == 0 else "sleep 0.2")
+        wait_for(lambda t=task: (full.row(t) or {}).get("state") != "pending",
+                 60, "the claim")
+        time.sleep(i * 0.05)
         code = full.cancel(task)
         end = full.wait_status(task)
         assert (code, end) in ((200, "cancelled"), (409, "completed"))
@@ -444,11 +447,13 @@ def test_row43_cancel_when_its_runner_is_dead(full):
 
 def test_row44_database_stopped_for_longer_than_a_lease(full):
     full.reaper()
-    tasks = [full.new_task("lines 20 sleep 2 lines 20") for _ in range(4)]
+    tasks = [full.new_task("lines 20 sleep 300 lines 20") for _ in range(4)]
     for task in tasks:
-        full.runner(task)
+        full.wait_event(task, "sleeping")
     full.stop_db()
     try:
+        for task in tasks:
+            full.wake(task)
         answer = full.client.get(f"/api/task-status/{tasks[0]}")
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
@@ -619,10 +624,11 @@ def test_row54_full_to_the_last_byte(full):
 
 
 @pytest.mark.parametrize("isolation", ["bwrap", "none"])
+@apikit.the_only_bomb()
 def test_row57_agent_that_escapes_and_its_deadline(full, isolation):
     full.write_conf(AGENT_TIMEOUT_S=2, SIMULATION_ISOLATION=isolation,
                     SANDBOX_PROCESSES=64 if isolation == "bwrap" else
-                    apikit.room_for(64))
+                    apikit.room_for(300))
     try:
         full.reaper()
         task = full.new_task("escape 1 bomb 1 sleep 60")
