@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from apikit import fault_points, room_for
+from apikit import fault_points, room_for, the_only_bomb
 from runkit import BINARY, KEY, TOKEN, Result, git, kit, wait_for
 from stack import is_stopped
 
@@ -505,9 +505,10 @@ def test_row57_escapes_are_ended(shop, isolation):
 
 
 @BOTH
+@the_only_bomb()
 def test_row57_fork_bomb(shop, isolation):
     bomb = "f() { f | f & }; trap '' TERM; while :; do f; done"
-    room = 100 if isolation == "bwrap" else room_for(100)
+    room = 100 if isolation == "bwrap" else room_for(300)
     r = shop.run("plain", bomb, agent_limit_s=2, processes=room,
                  isolation=isolation)
     assert r.failure in ("timeout", "agent_failed"), r.error
@@ -926,7 +927,8 @@ def test_spawner(shop):
     theirs.close()
     folder = shop.folder / "21.1"
     folder.mkdir()
-    spec = shop.spec("plain", "echo hi; sleep 0.5; echo x >n")
+    spec = shop.spec(  # as long as ours(315), a name that is a socket's here
+        "plain", f"echo hi; sleep 315.{os.getpid()} || :; echo x >n")
     (folder / "spec.json").write_text(json.dumps(spec))
     folder_fd = os.open(folder, os.O_RDONLY)
     lock_fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
@@ -952,6 +954,8 @@ def test_spawner(shop):
         assert f.read() == "taskmill-run\n"
     ours.close()  # the reaper dies: the spawner leaves, the runner does not
     assert spawner.wait(60) == 0
+    wait_for(lambda: sleepers(315))
+    wake(315)
     wait_for(lambda: not os.path.exists(f"/proc/{pid}"))
     os.close(pidfds[0])
     assert json.loads((folder / "result.json").read_text())["outcome"] == \
