@@ -176,12 +176,13 @@ def test_D19_agent_that_fails(town):
 
 def test_D17_one_final_state_whatever_goes_down(town):
     """Reaper and pool are killed while a task runs: it ends as it would."""
-    task = town.new_task("sleep 2; echo x >x", model="shell")
-    town.runner(task)
+    task = town.new_task("echo here; sleep 300 || :; echo x >x", model="shell")
+    town.wait_event(task, "here")  # not in the middle of its start
     town.end(town.reapers[-1], signal.SIGKILL)
     town.stop_serve(signal.SIGKILL)
     town.start_serve()
     town.reaper()
+    town.wake(task)
     seen = []
 
     def status():
