@@ -1,13 +1,17 @@
-"""Rows of the fault matrix that need a stack of their own kind: a database
-that may not be written, clocks that step, logs that nobody takes, a binary that
-is replaced while it works."""
+"""Rows of the fault matrix about the pool behind nginx, and those that need a
+stack of their own kind: a socket with a short queue, a database that may not be
+written, clocks that step, logs that nobody takes, a binary that is replaced
+while it works."""
+import concurrent.futures
 import contextlib
+import json
 import os
 import pathlib
 import secrets
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -16,13 +20,131 @@ import time
 import pytest
 
 import invariants
+from apikit import fault_points
 from stack import BINARY, Engine, Full, alive, wait_for, why_not
-from test_faults import reaper_check, small_disk
+from test_faults import (full, reaper_check, shared, small_disk,  # noqa: F401
+                         task_body, tasks_like)
+from test_faults_db import faulty_pool, one_stands_still
 from test_pool import head, stdin
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+
+
+# ---------------------------------------- row 6: workers that die at birth
+
+def name_of(pid):
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
+def api_workers(full):
+    return [pid for pid in full.workers() if name_of(pid) == "taskmill"]
+
+
+def test_row06_crash_loop_is_told_by_readyz(full):
+    """The one that lives tells it of the others, and goes on serving."""
+    full.reaper()
+    wait_for(lambda: full.get("/readyz").status_code == 200, 60, "all is well")
+    survivor = api_workers(full)[0]
+
+    def told():
+        for pid in api_workers(full):
+            if pid != survivor:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        answer = full.get("/readyz")
+        check = answer.json()["checks"]["pool"]
+        assert check["ok"] or answer.status_code == 503
+        assert full.client.get("/api/tasks").status_code == 200
+        return "new ones die at once" in check["detail"] and not check["ok"]
+    wait_for(told, 60, "/readyz to tell")
+    assert alive(survivor)
+    wait_for(lambda: full.get("/readyz").status_code == 200, 60,
+             "all to be well again")
+
+
+# --------------------------------- row 7: more requests than there is room for
+
+@contextlib.contextmanager
+def nobody_answers(full):
+    pids = full.workers()
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_row07_more_requests_than_workers_and_queue():
+    """Refused at once, while nobody answers, and not when somebody does."""
+    with Cramped(API_WORKERS=1) as full, \
+            concurrent.futures.ThreadPoolExecutor(32) as clients:
+        full.client.get("/api/tasks")  # it has come to its queue
+        room = full.backlog + 1  # as unix sockets count
+        with nobody_answers(full):
+            asked = [clients.submit(full.client.get, "/api/tasks")
+                     for _ in range(32)]
+            wait_for(lambda: sum(a.done() for a in asked) >= 32 - room, 60,
+                     "refusals")
+            for answer in [a.result() for a in asked if a.done()]:
+                assert answer.status_code == 502
+                assert answer.json() == {"error": "Service unavailable"}
+                assert int(answer.headers["Retry-After"]) > 0
+        codes = [a.result().status_code for a in asked]
+        assert codes.count(200) == room and codes.count(502) == 32 - room
+        assert full.client.get("/api/tasks").status_code == 200
+
+
+# --------------------------------- row 9: a client leaves before the answer
+
+def leave_early(full, key, body):
+    """A connection on which start-task was asked for."""
+    context = ssl.create_default_context(cafile=str(full.ca))
+    link = context.wrap_socket(
+        socket.create_connection(("localhost", full.port), 60),
+        server_hostname="localhost")
+    link.sendall(
+        b"POST /api/start-task HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Type: application/json\r\nIdempotency-Key: %s\r\n"
+        b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s" % (
+            key.encode(), full.client.token.encode(), len(body), body))
+    return link
+
+
+def left(full):
+    """Requests whose client had left when they ended, as nginx counts them."""
+    log = full.folder / "nginx" / "log" / "access.log"
+    return [line for line in map(json.loads, log.read_text().splitlines())
+            if line["status"] == 499]
+
+
+@pytest.mark.parametrize("point", [
+    name for name, process in fault_points() if process == "api"])
+def test_row09_client_leaves_before_the_answer(full, point):
+    """Its task is there or is not; who asks again has it exactly once."""
+    prompt = f"row nine {point}"
+    before = len(left(full))
+    with faulty_pool(full, f"{point}:1:stop"):
+        full.client.get("/api/tasks")
+        workers = full.workers()
+        link = leave_early(full, point, task_body(full, prompt))
+        with one_stands_still(full):
+            link.close()
+            wait_for(lambda: len(left(full)) == before + 1, 60,
+                     "nginx to see that it has left")
+            assert full.client.get("/api/tasks").status_code == 200
+        answer = full.ask_for_task(prompt, key=point)
+        assert answer.status_code == 200
+        assert list(tasks_like(full, prompt)) == [(answer.json()["task_id"],)]
+        assert all(map(alive, workers))
+        full.reaper()
+        assert full.wait_status(answer.json()["task_id"]) == "completed"
+        invariants.all_hold(full, answer.json()["task_id"], attempts=1)
 
 
 # ------------------------------------------- row 46: a database to read only
@@ -201,6 +323,8 @@ HAND_OVER = ("import os, sys\n"
 class Upgraded(Full):
     """Its binary is a copy that can be replaced, its socket outlives it."""
 
+    backlog = 511
+
     def start(self):
         self.binary = self.folder / "taskmill"
         shutil.copy2(BINARY, self.binary)
@@ -212,7 +336,7 @@ class Upgraded(Full):
         if not (self.state / "api.sock").exists():
             self.listener.bind(str(self.state / "api.sock"))
             (self.state / "api.sock").chmod(0o666)
-            self.listener.listen(511)
+            self.listener.listen(self.backlog)
         with open(self.log, "ab") as out:
             self.serve = subprocess.Popen(
                 [sys.executable, "-c", HAND_OVER, str(self.listener.fileno()),
@@ -232,6 +356,10 @@ class Upgraded(Full):
     def stop(self):
         super().stop()
         self.listener.close()
+
+
+class Cramped(Upgraded):
+    backlog = 2
 
 
 def test_row63_new_binary_under_load():

@@ -1,10 +1,12 @@
 """Every fault point once, and the rows of the fault matrix by their number.
 
 After each: the task has ended once, its events have no gap, and nothing is
-left (invariants.py). Rows that are not here: 6 to 8 and F-traps are in
-test_pool.py; 45 at each point in test_faults_db.py; 18, 21, 33, 38, 51 and 53 in test_engine.py; 46, 49, 50, 55 and
-63, which each need a stack of their own kind, in test_fault_rows.py; those of
-cloud sandboxes in test_e2b_resume.py and test_e2b_faults.py.
+left (invariants.py). Rows that are not here: 8 and F-traps are in test_pool.py;
+45 at each point in test_faults_db.py; 30, 56, 58 and 59, which are a runner's
+alone, in test_pipeline.py; 18, 21, 33, 38, 51 and 53 in test_engine.py; 6, 7 and
+9 of the pool behind nginx, and 46, 49, 50, 55 and 63, which each need a stack of
+their own kind, in test_fault_rows.py; those of cloud sandboxes in
+test_e2b_resume.py and test_e2b_faults.py.
 """
 import concurrent.futures
 import contextlib

@@ -54,7 +54,7 @@ def one_stands_still(full):
 @pytest.mark.parametrize("point,process", [
     pytest.param(name, process, id=f"row45-{name}")
     for name, process in TASK_POINTS if process != "master"])
-def test_database_is_killed_at_each_point(full, point, process):  # noqa: F811
+def test_database_is_killed_at_each_point(full, point, process):
     fault = f"{point}:1:stop"
     of_api = process == "api"
     with faulty_pool(full, fault) if of_api else contextlib.nullcontext(), \

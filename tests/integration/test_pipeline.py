@@ -536,6 +536,19 @@ def test_a_clone_that_cannot_fork_is_tried_again(shop):
     assert (r.code, r.outcome) == (75, None), r.error
 
 
+@BOTH
+def test_row56_agent_that_takes_more_memory_than_it_may(shop, isolation):
+    """That is its own failure. A runner which the kernel kills for it is one
+    that is killed, row 23."""
+    eat = "head -c 100000000 /dev/zero | tail -c 100000000 >/dev/null"
+    r = shop.run("plain", f"{eat}; echo x >n", isolation=isolation)
+    assert (r.outcome, r.changed_files) == ("completed", ["n"]), r.error
+    r = shop.run("plain", eat, isolation=isolation, memory_mb=64)
+    fails(r, "agent_failed", "memory")
+    assert not shop.leftovers()
+    assert not list(shop.boxes.iterdir())
+
+
 def test_row29_output_flood(shop):
     r = shop.run("plain", "yes | head -c 1000000000; echo x >n",
                  output_max_bytes=100000)
