@@ -111,6 +111,25 @@ def generate(*args):
                           capture_output=True, text=True, timeout=60).stdout
 
 
+def install(folder, site):
+    """An nginx.conf for the text of a server's site, and the ports it got in
+    place of 80 and 443, which not everybody may have. IPv6 may be off."""
+    ports = free_port(), free_port()
+    site = re.sub(r"listen \[::\].*\n", "", site)
+    for wanted, port in zip(("80", "443"), ports):
+        site = site.replace(f"listen {wanted}", f"listen 127.0.0.1:{port}")
+    (folder / "site").write_text(site)
+    # Or its workers would not be let in to the pool's socket.
+    user = "user root;" if os.geteuid() == 0 else ""
+    conf = folder / "nginx.conf"
+    conf.write_text(
+        f"{user} pid {folder}/pid; error_log stderr; events {{}}\n"
+        f"http {{ client_body_temp_path {folder}/t1; proxy_temp_path "
+        f"{folder}/t2; fastcgi_temp_path {folder}/t3; uwsgi_temp_path "
+        f"{folder}/t4; scgi_temp_path {folder}/t5; include {folder}/site; }}\n")
+    return conf, *ports
+
+
 class Web:
     """An nginx with a laptop's configuration."""
 
@@ -118,9 +137,12 @@ class Web:
         self.folder = folder
         self.port = free_port()
         generate("laptop", "--out", folder, "--port", self.port, *options)
+        self.start(folder / "tls" / "ca.crt")
+
+    def start(self, ca):
+        self.ca = ca
         self.process = subprocess.Popen(
-            [NGINX, "-c", str(folder / "nginx.conf"), "-g", "daemon off;"])
-        self.ca = folder / "tls" / "ca.crt"
+            [NGINX, "-c", str(self.folder / "nginx.conf"), "-g", "daemon off;"])
         self.await_port()
 
     def await_port(self):
@@ -223,7 +245,6 @@ def guarded(folder, pool, tmp_path):
 
 def test_both_kinds_pass_nginx_t(folder, web):
     site = folder / "site"
-    conf = folder / "nginx.conf"
     generate("server", "--name", "tasks.example.org", "--socket",
              "/run/taskmill/api.sock", "--cert",
              web.folder / "tls" / "server.crt", "--key",
@@ -238,16 +259,7 @@ def test_both_kinds_pass_nginx_t(folder, web):
         assert needed in text
     assert "keep_conn" not in text  # F4
     assert re.search(r"@[A-Z]|@include", text) is None
-    # nginx -t binds: to ports that anybody may have, and where IPv6 may be off
-    text = re.sub(r"listen \[::\].*\n", "", text)
-    for port in ("80", "443"):
-        text = text.replace(f"listen {port}", f"listen 127.0.0.1:{free_port()}")
-    site.write_text(text)
-    conf.write_text(
-        f"pid {folder}/pid; error_log stderr; events {{}}\n"
-        f"http {{ client_body_temp_path {folder}/t1; proxy_temp_path "
-        f"{folder}/t2; fastcgi_temp_path {folder}/t3; uwsgi_temp_path "
-        f"{folder}/t4; scgi_temp_path {folder}/t5; include {site}; }}\n")
+    conf, *_ = install(folder, text)  # nginx -t binds
     for path in (conf, web.folder / "nginx.conf"):
         subprocess.run([NGINX, "-t", "-c", str(path)], check=True,
                        capture_output=True, timeout=60)
