@@ -1,8 +1,10 @@
 """The mode "e2b": a run outlives its runner, its reaper and this machine."""
+import contextlib
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 
 import pytest
@@ -260,21 +262,28 @@ WORK = ("i=0; while [ $i -lt 15 ]; do i=$((i+1)); echo word $i >&2; "
 WORDS = "".join(f"word {i}\n" for i in range(1, 16))
 
 
+@contextlib.contextmanager
+def machine(e2b, **more):
+    """An installation that uses this server."""
+    stack = pytest.importorskip("stack")
+    with stack.Engine(
+            E2B_API_KEY=API_KEY, E2B_API_URL=e2b.url, E2B_SANDBOX_URL=e2b.url,
+            ANTHROPIC_API_KEY="k" * 20, **more) as made:
+        (made.folder / "share/agents/claude/run").write_text(
+            "#!/bin/sh\nsh \"$TASKMILL_PROMPT_FILE\" >&2 || exit 6\n"
+            """echo '{"type":"result","subtype":"success","is_error":"""
+            """false,"result":"worked","session_id":"s","num_turns":1}'\n""")
+        made.e2b = e2b
+        yield made
+
+
 @pytest.fixture(scope="module")
 def engine():
     stack = pytest.importorskip("stack")
     if stack.why_not() is not None:
         pytest.skip(str(stack.why_not()))
-    with e2bkit.server() as e2b:
-        with stack.Engine(
-                E2B_API_KEY=API_KEY, E2B_API_URL=e2b.url,
-                E2B_SANDBOX_URL=e2b.url, ANTHROPIC_API_KEY="k" * 20) as made:
-            (made.folder / "share/agents/claude/run").write_text(
-                "#!/bin/sh\nsh \"$TASKMILL_PROMPT_FILE\" >&2 || exit 6\n"
-                """echo '{"type":"result","subtype":"success","is_error":"""
-                """false,"result":"worked","session_id":"s","num_turns":1}'\n""")
-            made.e2b = e2b
-            yield made
+    with e2bkit.server() as e2b, machine(e2b) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -286,6 +295,14 @@ def no_reaper_left(request):
             engine.end(reaper)
         engine.reapers.clear()
         engine.e2b.admin("POST", "/reset")
+
+
+@pytest.fixture
+def second(engine):
+    """Another machine on the same database, with a state of its own."""
+    with machine(engine.e2b, beside=engine) as other:
+        shutil.copytree(engine.state / "keys", other.state / "keys")
+        yield other
 
 
 def goes_on(engine, task):
@@ -361,7 +378,47 @@ def test_dies_too_often(engine):
         wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists())
     goes_on(engine, task)
     assert engine.wait_status(task, seconds=60) == "completed"
-    assert len(engine.attempts(task)) == 2
+    assert engine.attempts(task) == ["dead", "completed"]
+    one_after_the_other(engine, task)
+
+
+def one_after_the_other(engine, task):
+    """The sandbox of each attempt was ended before the next one was made, and
+    each had an agent of its own."""
+    made = [e for e in engine.e2b.journal("sandbox.create")
+            if e["metadata"].get("task") == str(task)]
+    assert [e["metadata"]["attempt"] for e in made] == ["1", "2"]
+    for older, newer in zip(made, made[1:]):
+        kill, = engine.e2b.journal("sandbox.kill", older["sandbox"])
+        assert older["seq"] < kill["seq"] < newer["seq"]
+    for each in made:
+        begun_there = engine.e2b.journal("process.start", each["sandbox"])
+        assert sum(e["args"][-1] == "/home/user/agent-run"
+                   for e in begun_there) == 1
+
+
+def test_row21_another_machine_takes_over(engine, second):
+    """The first one's reaper stands still; its runner and agent do not, and
+    no second agent is begun beside that one."""
+    silent = engine.reaper()
+    task = engine.new_task(WORK)
+    runner = begun(engine, task)
+    os.kill(silent.pid, signal.SIGSTOP)
+    try:
+        second.reaper()
+        wait_for(lambda: (engine.row(task) or {}).get("attempt") == 2)
+        goes_on(engine, task)
+    finally:
+        os.kill(silent.pid, signal.SIGCONT)
+    assert engine.wait_status(task, seconds=60) == "completed"
+    assert engine.attempts(task) == ["lost", "completed"]
+    one_after_the_other(engine, task)
+    diff, = engine.sql("SELECT git_diff FROM tasks WHERE id = %s", task)[0]
+    assert diff.count("\n+ran\n") == 1
+    wait_for(lambda: not pathlib.Path(f"/proc/{runner}").exists())
+    wait_for(lambda: not engine.spools() and not second.spools())
+    wait_for(lambda: f"run dropped run={task}.1" in engine.log_text())
+    assert not engine.e2b.sandboxes()
 
 
 def test_cancel_while_the_runner_is_dead(engine):
