@@ -1,4 +1,5 @@
 """The mode "e2b" when connections, files, the sandbox or the user break in."""
+import json
 import os
 import pathlib
 import signal
@@ -7,14 +8,24 @@ import time
 import pytest
 
 import runkit
-from e2bkit import (agent_starts, clean, is_well, run, shop,  # noqa: F401
-                    since)
+from e2bkit import (GATE, agent_starts, clean, is_well,  # noqa: F401
+                    open_gates, run, shop, since)
 from runkit import TOKEN, wait_for
 
 # --- streams and files under every fault --------------------------------
 
 START = {"method": "POST", "path": "Start$", "body": "agent-run"}
 ANY_START = {"method": "POST", "path": "Start$"}
+
+
+def only_an_error(code, message="not today"):
+    """A stream that has nothing but its end, with an error in it."""
+    text = json.dumps({"error": {"code": code, "message": message}})
+    return {"answer": {"status": 200, "content_type":
+                       "application/connect+json",
+                       "text": f"\2\0\0\0{chr(len(text))}{text}"}}
+
+
 CUTS = {
     "before start": {"cut": {"event": "start", "where": "before"}},
     "inside start": {"cut": {"event": "start", "where": "inside"}},
@@ -26,7 +37,14 @@ CUTS = {
     "before end": {"cut": {"event": "end", "where": "before"}},
     "after end": {"cut": {"event": "end", "where": "after"}},
     "inside eos": {"cut": {"event": "eos", "where": "inside"}},
-    "reset": {"cut": {"event": "data", "where": "after"}},
+    "reset": {"cut": {"event": "data", "where": "after", "reset": True}},
+    "clean in data": {"cut": {"event": "data", "where": "after",
+                              "clean": True}},
+    "clean before end": {"cut": {"event": "end", "clean": True}},
+    "clean before eos": {"cut": {"event": "eos", "clean": True}},
+    "error in place of start": only_an_error("internal"),
+    "error, and it has begun": {**only_an_error("unavailable"),
+                                "effect": True},
     "error after end": {"stream_error": {"code": "internal",
                                          "message": "broken"}},
     "closed after the effect": {"close": "fin", "effect": True},
@@ -66,6 +84,77 @@ def test_cut_while_stderr_is_silent(shop, count):
     assert r.output == "one\ntwo\n" and r.patch.count(b"\n+run\n") == 1
 
 
+@pytest.mark.parametrize("code", ["invalid_argument", "unauthenticated",
+                                  "permission_denied", "unimplemented",
+                                  "failed_precondition"])
+def test_error_that_no_second_try_changes(shop, code):
+    """The one after it would begin the agent; it is not asked for."""
+    mark = shop.mark()
+    shop.e2b.fault(match=START, times=1, **only_an_error(code, "no way in"))
+    r = run(shop, TALK)
+    assert (r.outcome, r.failure) == ("failed", "e2b_protocol")
+    assert "no way in" in r.error
+    assert not agent_starts(shop, mark)
+
+
+def test_attaching_finds_nothing_at_first(shop):
+    shop.e2b.fault(match=START, times=1,
+                   cut={"event": "data", "where": "inside"})
+    shop.e2b.fault(match={"path": "Connect$"}, times=2,
+                   **only_an_error("not_found"))
+    r = is_well(run(shop, TALK))
+    assert r.output.count("line ") == 12
+
+
+def test_nothing_is_kept_any_more(shop):
+    """Whoever comes so late learns from the files how it has ended."""
+    mark = shop.mark()
+    shop.e2b.fault(match=START, times=1,
+                   cut={"event": "data", "where": "after"})
+    with shop.started("plain", "echo begun;" + GATE + TALK + "; exit 3",
+                      token=TOKEN, e2b_silence_s=60) as (process, spool):
+        wait_for(lambda: agent_starts(shop, mark))
+        pid = agent_starts(shop, mark)[0]["pid"]
+        shop.e2b.fault(match={"path": "(^/files|List$|Connect$)"}, times=0,
+                       answer={"status": 500, "message": "oops"})
+        open_gates(shop.e2b)
+        wait_for(lambda: pid in [e["pid"] for e in
+                                 since(shop, mark, "process.end")])
+        shop.e2b.admin("POST", "/clock", {"advance": 31})
+        shop.e2b.admin("DELETE", "/faults")
+        assert process.wait(60) == 0
+    r = runkit.Result(spool, 0, 0)
+    assert (r.outcome, r.failure) == ("failed", "agent_failed")
+    assert "status 3" in r.error
+    assert r.output.count("line ") == 12
+
+
+def wrapper_of_the_agent(shop):
+    """Its pid and those of the two that copy the output; None: not all."""
+    box, = shop.e2b.sandboxes().values()
+    pids = [p["pid"] for p in box["inside"]
+            if "/control/e2b-run" in p["argv"] or p["argv"][:1] == ["tail"]]
+    return pids if len(pids) == 3 else None
+
+
+def test_vanished_without_an_exit_status(shop):
+    """What should have written it was killed; its agent must not go on."""
+    mark = shop.mark()
+    with shop.started("plain", "echo here; sleep 300", token=TOKEN) as (
+            process, spool):
+        events = spool / "events.ndjson"
+        wait_for(lambda: events.exists() and b"here" in events.read_bytes())
+        for pid in wait_for(lambda: wrapper_of_the_agent(shop)):
+            os.kill(pid, signal.SIGKILL)
+        assert process.wait(60) == 0
+    r = runkit.Result(spool, 0, 0)
+    assert (r.outcome, r.failure) == ("failed", "sandbox_lost")
+    assert "vanished without an exit status" in r.error
+    assert len(agent_starts(shop, mark)) == 1
+    assert since(shop, mark, "process.start")[-1]["args"][:2] == \
+        ["/control/e2b-run", "kill"]
+
+
 def test_every_stream_cut(shop):
     """Connections that never last: still each byte once."""
     shop.e2b.fault(match={"path": "(Start|Connect)$"}, times=0,
@@ -88,6 +177,16 @@ def test_silent_connection(shop):
     shop.e2b.fault(match=START, times=1, silence={"after": 2})
     r = is_well(run(shop, TALK, e2b_silence_s=6))
     assert r.output.count("line ") == 12
+
+
+def test_living_connection_without_keepalives(shop):
+    """Silent for longer than we bear: left as well, though it lives."""
+    mark = shop.mark()
+    shop.e2b.fault(match=START, times=1, keepalive=False)
+    r = is_well(run(shop, "echo line 1; sleep 9; echo line 2; echo x >>keep",
+                    e2b_silence_s=6))
+    assert r.output == "line 1\nline 2\n"
+    assert since(shop, mark, "process.connect")
 
 
 def test_half_open_connection(shop):
