@@ -97,19 +97,19 @@ def test_http_beyond_this_machine_may_be_allowed(shop):
 
 
 def test_much_output_in_order(shop):
-    """Several MiB on both streams, and characters that any cut divides."""
-    script = ("i=0; while [ $i -lt 30000 ]; do i=$((i+1)); "
-              "echo \"$i äöü€😀 line of output to make it long enough\"; done;"
-              "seq 1 20000 >&2; echo done >>keep")
-    r = is_well(run(shop, script, output_max_bytes=10 << 20))
+    """Many MiB on both streams, and characters that any cut divides."""
+    script = ("seq -f '%.0f äöü€😀 line of output to make it long enough' "
+              "1 250000; seq 1 600000 >&2; echo done >>keep")
+    r = is_well(run(shop, script, output_max_bytes=100 << 20))
     out = "".join(e["data"]["text"] for e in r.events
                   if e["kind"] == "output" and e["data"]["stream"] == "stdout")
     err = "".join(e["data"]["text"] for e in r.events
                   if e["kind"] == "output" and e["data"]["stream"] == "stderr")
+    assert len(out) > 10 << 20 and len(err) > 3 << 20
     lines = out.split("\n")[:-1]
-    assert [int(x.split()[0]) for x in lines] == list(range(1, 30001))
+    assert [int(x.split()[0]) for x in lines] == list(range(1, 250001))
     assert all("äöü€😀" in x for x in lines)
-    assert err == "".join(f"{i}\n" for i in range(1, 20001))
+    assert err == "".join(f"{i}\n" for i in range(1, 600001))
 
 
 def test_output_comes_while_it_runs(shop):

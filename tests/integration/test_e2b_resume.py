@@ -245,13 +245,17 @@ def test_a_patch_that_is_made_twice(shop):
 
 
 def test_much_output_is_there_once(shop):
-    """Megabytes, and death somewhere in them."""
-    script = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); echo out $i; done"
+    """More than ten MiB, and death somewhere in them."""
+    script = ("seq -f 'out %.0f' 1 500000;" + e2bkit.GATE +
+              "seq -f 'out %.0f' 500001 1000000")
     with shop.started("plain", script, token=TOKEN,
+                      output_max_bytes=100 << 20,
                       faults="spool.mid_line:12:kill") as (process, spool):
         assert process.wait(60) == -signal.SIGKILL
+    e2bkit.open_gates(shop.e2b)
     r = is_well(again(shop, spool))
-    assert r.output == "".join(f"out {i}\n" for i in range(1, 60001))
+    assert len(r.output) > 10 << 20
+    assert r.output == "".join(f"out {i}\n" for i in range(1, 1000001))
 
 
 # --- the whole engine ----------------------------------------------------
