@@ -138,6 +138,25 @@ def agent_starts(shop, mark):
             if "/home/user/agent-run" in e["args"]]
 
 
+def ended_in_order(e2b, box, asked, record_property):
+    """Since it was asked for: first the agent's whole tree, by its wrapper or
+    by force, then the sandbox; and soon. It takes two seconds on a quiet
+    machine, and must never be the minutes of a wait. True: by force."""
+    started = e2b.journal("process.start", box)
+    agent, = [e for e in started if e["args"][-1] == "/home/user/agent-run"]
+    force = [e for e in started
+             if e["args"][:2] == ["/control/e2b-run", "kill"]]
+    ends = [e for e in e2b.journal("process.end", box)
+            if e["pid"] in [p["pid"] for p in (agent, *force)]]
+    kill, = e2b.journal("sandbox.kill", box)
+    assert ends and ends[0]["seq"] < kill["seq"]
+    took = kill["time"] - asked
+    print(f"{took:.2f} s from the wish to the end of the sandbox")
+    record_property("seconds", round(took, 2))
+    assert took < 20
+    return bool(force)
+
+
 def is_well(result):
     assert (result.code, result.outcome, result.error) == (0, "completed",
                                                            None), result.result

@@ -520,13 +520,17 @@ def test_engine_names_the_failure(engine):
     assert "E2B_API_KEY" in text
 
 
-def test_engine_cancels(engine):
-    task = engine.new_task("echo here >&2; sleep 300")
+def test_row41_cancel_while_running(engine, record_property):
+    task = engine.new_task("setsid sleep 300 & echo here >&2; sleep 300")
     wait_for(lambda: any("here" in d.get("text", "")
                          for d in events_of(engine, task, "output")))
+    box, = [e["sandbox"] for e in engine.e2b.journal("sandbox.create")
+            if e["metadata"]["task"] == str(task)]
+    asked = time.time()
     engine.cancel(task)
-    assert engine.wait_status(task, seconds=20) == "cancelled"
+    assert engine.wait_status(task) == "cancelled"
     wait_for(lambda: not engine.e2b.sandboxes())
+    e2bkit.ended_in_order(engine.e2b, box, asked, record_property)
 
 
 def test_check_online(engine):

@@ -8,8 +8,8 @@ import time
 import pytest
 
 import runkit
-from e2bkit import (GATE, agent_starts, clean, is_well,  # noqa: F401
-                    open_gates, run, shop, since)
+from e2bkit import (GATE, agent_starts, clean, ended_in_order,  # noqa: F401
+                    is_well, open_gates, run, shop, since)
 from runkit import TOKEN, wait_for
 
 # --- streams and files under every fault --------------------------------
@@ -377,15 +377,19 @@ def test_life_is_renewed(shop):
     "trap '' TERM INT HUP; echo here; while :; do sleep 1; done",
     "echo here; setsid sleep 300; sleep 300",
 ])
-def test_cancel_is_not_waited_for(shop, script):
+def test_cancel_is_not_waited_for(shop, script, record_property):
     with shop.started("plain", script, token=TOKEN,
                       agent_limit_s=300) as (process, spool):
         events = spool / "events.ndjson"
         wait_for(lambda: events.exists() and b"here" in events.read_bytes())
+        box, = shop.e2b.sandboxes()
+        asked = time.time()
         process.terminate()
         assert process.wait(60) == 0
     assert runkit.Result(spool, 0, 0).outcome == "cancelled"
     assert shop.no_sandbox_left()
+    by_force = ended_in_order(shop.e2b, box, asked, record_property)
+    assert by_force or "trap" not in script
 
 
 def test_cancel_while_waiting_for_room(shop):
