@@ -53,14 +53,32 @@ set_setting() { # KEY VALUE
 	rm -f "$VAR/run/conf"
 }
 
+# Takes the demo's settings out again: without the stand-in they lead nowhere, and
+# no other GitHub can be asked. 0 if there were any.
+forget_github() { # CONFIG
+	local new
+	[ -f "$HUB_DIR/host" ] && [ -f "$1" ] || return 1
+	new=$(umask 077 && mktemp "$VAR/run/conf.XXXXXX")
+	HOST=$(cat "$HUB_DIR/host") awk -F= '
+	$1 == "GITHUB_API_URL" || $1 == "GITHUB_CA_FILE" { next }
+	$1 == "REPO_ALLOWED_HOSTS" {
+		n = split($2, hosts, ",")
+		$0 = ""
+		for (i = 1; i <= n; i++)
+			if (hosts[i] != ENVIRON["HOST"])
+				$0 = $0 ($0 == "" ? "" : ",") hosts[i]
+		$0 = "REPO_ALLOWED_HOSTS=" $0
+	}
+	{ print }' "$1" >"$new"
+	mv -f "$new" "$1"
+	rm -f "$HUB_DIR/host"
+}
+
 # What an admin sets for a GitHub of his own.
 use_github() { # HOST
 	local hosts
+	forget_github "$TASKMILL_CONFIG" || :
 	hosts=$(sed -n 's/^REPO_ALLOWED_HOSTS=//p' "$TASKMILL_CONFIG")
-	# Not that of the last demo, which had another port.
-	hosts=$(printf '%s\n' "$hosts" | tr , '\n' |
-	    grep -vx -e "$1" -e "$(cat "$HUB_DIR/host" 2>/dev/null || echo -)" |
-	    paste -sd, -)
 	printf '%s\n' "$1" >"$HUB_DIR/host"
 	set_setting REPO_ALLOWED_HOSTS "$hosts,$1"
 	set_setting GITHUB_API_URL "$HUB_URL/api/v3"
