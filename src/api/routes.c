@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define ID_SEGMENT "<id>"
-#define UUID_SEGMENT "<uuid>"
+#define NAME_SEGMENT "<name>"
 
 /*
  * The whole API on one page. A path that is not here does not exist; the one
@@ -57,8 +57,8 @@ const struct route api_routes[] = {
 	{ HTTP_GET,  "/api/test-users",         TESTS_ONLY, test_users_read },
 	{ HTTP_POST, "/api/test-users",         TESTS_ONLY, test_user_post },
 	{ HTTP_POST, "/api/test-users/cleanup", TESTS_ONLY, test_cleanup_post },
-	{ HTTP_DELETE, "/api/test-users/<uuid>", TESTS_ONLY, test_user_delete },
-	{ HTTP_POST, "/api/test-users/<uuid>/token", TESTS_ONLY, test_token_post },
+	{ HTTP_DELETE, "/api/test-users/<name>", TESTS_ONLY, test_user_delete },
+	{ HTTP_POST, "/api/test-users/<name>/token", TESTS_ONLY, test_token_post },
 
 	{ HTTP_GET,  "/",                       0,          health_root },
 	{ HTTP_GET,  "/ping",                   0,          health_ping },
@@ -96,18 +96,23 @@ read_id(const char **p, int64_t *id)
 	return true;
 }
 
-/* Moves *p behind the UUID there. */
+/* A name is any but one that is a path of its own. */
 static bool
-skip_uuid(const char **p)
+is_literal(const char *path)
 {
-	char text[UUID_TEXT], uuid[UUID_TEXT];
+	for (size_t i = 0; i < api_route_count; i++)
+		if (strcmp(api_routes[i].path, path) == 0)
+			return true;
+	return false;
+}
 
-	if (strnlen(*p, UUID_TEXT - 1) < UUID_TEXT - 1)
-		return false;
-	memcpy(text, *p, UUID_TEXT - 1);
-	text[UUID_TEXT - 1] = '\0';
-	*p += UUID_TEXT - 1;
-	return uuid_read(uuid, text);
+/* path from the name on, against the pattern behind it. */
+static bool
+name_matches(const char *path, const char *behind)
+{
+	size_t len = strcspn(path, "/");
+
+	return len > 0 && strcmp(path + len, behind) == 0;
 }
 
 static bool
@@ -121,10 +126,11 @@ matches(const char *pattern, const char *path, int64_t *id)
 	head = (size_t)(hole - pattern);
 	if (strncmp(pattern, path, head) != 0)
 		return false;
+	if (strncmp(hole, NAME_SEGMENT, sizeof(NAME_SEGMENT) - 1) == 0)
+		return name_matches(path + head,
+			   hole + sizeof(NAME_SEGMENT) - 1) &&
+		    !is_literal(path);
 	path += head;
-	if (strncmp(hole, UUID_SEGMENT, sizeof(UUID_SEGMENT) - 1) == 0)
-		return skip_uuid(&path) &&
-		    strcmp(path, hole + sizeof(UUID_SEGMENT) - 1) == 0;
 	return read_id(&path, id) &&
 	    strcmp(path, hole + sizeof(ID_SEGMENT) - 1) == 0;
 }

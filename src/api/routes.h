@@ -22,7 +22,7 @@ enum {
 };
 
 /* One row: a path is literal but for one segment, "<id>" (a number) or
- * "<uuid>". */
+ * "<name>" (whatever the endpoint takes it for). */
 struct route {
 	enum http_method method;
 	const char *path;

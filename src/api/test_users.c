@@ -239,20 +239,21 @@ test_users_read(struct call *c, struct err *e)
 
 /* ----------------------------------------------------------------- delete */
 
-/* The UUID of the path, in lower case; the router has seen that it is one. */
+/* Whom the path names; what is no UUID is nobody. */
 static int
 find_named(struct call *c, struct test_user *u, struct err *e)
 {
 	const char *at = c->rq->path + sizeof("/api/test-users/") - 1;
+	int len = (int)strcspn(at, "/");
 	char text[UUID_TEXT], id[UUID_TEXT];
 
-	(void)snprintf(text, sizeof(text), "%.36s", at);
-	if (!uuid_read(id, text))
+	(void)snprintf(text, sizeof(text), "%.*s", len, at);
+	if (len >= UUID_TEXT || !uuid_read(id, text))
 		return err_set(e, ERR_ABSENT, "Test user not found");
 	return test_user_find(c->api->db, id, u, e);
 }
 
-/* DELETE /api/test-users/<uuid> */
+/* DELETE /api/test-users/<name> */
 int
 test_user_delete(struct call *c, struct err *e)
 {
@@ -343,7 +344,7 @@ out:
 	return rc;
 }
 
-/* POST /api/test-users/<uuid>/token */
+/* POST /api/test-users/<name>/token */
 int
 test_token_post(struct call *c, struct err *e)
 {

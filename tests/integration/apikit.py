@@ -140,11 +140,13 @@ class Description:
         self.paths = []
         for path, methods in self.doc["paths"].items():
             pattern = re.escape(path).replace(r"\{id\}", "[0-9]+")
-            pattern = pattern.replace(r"\{uuid\}", "[0-9a-fA-F-]{36}")
+            pattern = pattern.replace(r"\{uuid\}", "[^/]+")
             self.paths.append((re.compile(pattern), methods))
 
     def find(self, method, path):
         """The described operation, "method" or None."""
+        if path in self.doc["paths"]:
+            return self.doc["paths"][path].get(method.lower(), "method")
         known = None
         for pattern, methods in self.paths:
             if pattern.fullmatch(path):

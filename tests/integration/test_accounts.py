@@ -1054,12 +1054,26 @@ def test_test_user_refused(open_stack, body, text):
 
 def test_a_real_user_is_no_test_user(open_stack):
     s, real = open_stack, open_stack.user()
-    for user in (real.id, str(uuid.uuid4())):
+    for user in (real.id, str(uuid.uuid4()), "abc", "7", real.id[:-1],
+                 "%20", "a" * 500):
         refused(s.call("DELETE", f"/api/test-users/{user}"), 404,
                 "Test user not found")
         refused(s.post(f"/api/test-users/{user}/token"), 404,
                 "Test user not found")
     assert s.get("/api/auth/verify", real.token).status_code == 200
+
+
+def test_no_name_of_a_test_user(open_stack):
+    s, made = open_stack, open_stack.post("/api/test-users", {
+        "email": f"{uuid.uuid4().hex}@x.test"}).json()["user"]["id"]
+    for name in (made + "0", made + "x"):
+        refused(s.call("DELETE", f"/api/test-users/{name}"), 404,
+                "Test user not found")
+    refused(s.call("DELETE", f"/api/test-users/{made}/"), 404, "Not found")
+    refused(s.post("/api/test-users//token"), 404, "Not found")
+    # What has a meaning of its own names nobody.
+    assert s.call("DELETE", "/api/test-users/health").status_code == 405
+    assert s.call("DELETE", f"/api/test-users/{made}").status_code == 200
 
 
 def test_clean_up(open_stack):

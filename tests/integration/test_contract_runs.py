@@ -254,7 +254,7 @@ def development():
 @pytest.mark.parametrize("method,path", [
     ("POST", ""), ("GET", ""), ("DELETE", "/" + "0" * 8 + "-0000" * 3 + "-"
                                 + "0" * 12),
-    ("POST", "/cleanup"),
+    ("POST", "/cleanup"), ("DELETE", "/abc"), ("POST", "/abc/token"),
     ("POST", "/" + "0" * 8 + "-0000" * 3 + "-" + "0" * 12 + "/token")])
 def test_7_not_enabled(development, method, path):
     refused(development.call(method, "/api/test-users" + path), 403,

@@ -61,12 +61,12 @@ every_row_finds_itself(void **state)
 		char path[128];
 		const char *hole = strstr(api_routes[i].path, "<id>");
 		int64_t id;
-		const char *uuid = strstr(api_routes[i].path, "<uuid>");
+		const char *name = strstr(api_routes[i].path, "<name>");
 
-		if (uuid != NULL)
+		if (name != NULL)
 			snprintf(path, sizeof(path), "%.*s" UUID "%s",
-			    (int)(uuid - api_routes[i].path),
-			    api_routes[i].path, uuid + 6);
+			    (int)(name - api_routes[i].path),
+			    api_routes[i].path, name + 6);
 		else if (hole == NULL)
 			snprintf(path, sizeof(path), "%s", api_routes[i].path);
 		else
@@ -114,6 +114,14 @@ paths_match_exactly(void **state)
 		{ HTTP_OPTIONS, "/api/tasks/7", ROUTE_OTHER_METHOD, 0 },
 		{ HTTP_OTHER, "/ping", ROUTE_OTHER_METHOD, 0 },
 		{ HTTP_HEAD, "/api/start-task", ROUTE_OTHER_METHOD, 0 },
+		{ HTTP_DELETE, "/api/test-users/abc", ROUTE_FOUND, 0 },
+		{ HTTP_POST, "/api/test-users/abc/token", ROUTE_FOUND, 0 },
+		{ HTTP_GET, "/api/test-users/abc", ROUTE_OTHER_METHOD, 0 },
+		{ HTTP_DELETE, "/api/test-users/health", ROUTE_OTHER_METHOD,
+		    0 },
+		{ HTTP_DELETE, "/api/test-users/", ROUTE_ABSENT, 0 },
+		{ HTTP_POST, "/api/test-users//token", ROUTE_ABSENT, 0 },
+		{ HTTP_POST, "/api/test-users/a/b/token", ROUTE_ABSENT, 0 },
 		{ HTTP_GET, "/api/tasks/-1", ROUTE_ABSENT, 0 },
 		{ HTTP_GET, "/api/tasks/+1", ROUTE_ABSENT, 0 },
 		{ HTTP_GET, "/api/tasks/1.0", ROUTE_ABSENT, 0 },
