@@ -46,9 +46,12 @@ same_file(const struct stat *a, const struct stat *b)
 	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* Replaces the keys; a file that is no key set leaves those that there are. */
+/*
+ * Replaces the keys; a file that is no key set leaves those that there are.
+ * For a request, or "-" when the worker begins.
+ */
 static void
-read_again(struct provider *p)
+read_again(struct provider *p, const char *request_id)
 {
 	struct buf text = BUF(JWKS_TEXT_MAX);
 	struct jwks *fresh = NULL;
@@ -61,14 +64,14 @@ read_again(struct provider *p)
 		p->keys = fresh;
 		p->idp.keys = fresh;
 	} else
-		log_err(LOG_WARN, &e, "provider-keys path=" LOG_STR,
-		    log_str(p->path));
+		log_err(LOG_WARN, &e, "provider-keys id=%s path=" LOG_STR,
+		    request_id, log_str(p->path));
 	buf_clear(&text);
 }
 
 /* Looks whether the file has changed since. */
 static void
-look(struct provider *p)
+look(struct provider *p, const char *request_id)
 {
 	struct stat st;
 
@@ -80,7 +83,7 @@ look(struct provider *p)
 		return;
 	p->seen = st;
 	if (st.st_ino != 0)
-		read_again(p);
+		read_again(p, request_id);
 }
 
 int
@@ -103,7 +106,7 @@ provider_new(struct provider **out, const struct config *cfg, struct err *e)
 	if (cfg->idp_jwks_url[0] != '\0' &&
 	    poke_open_at(&p->poke, cfg->state_dir, POKE_JWKS, e) == -1)
 		goto out;
-	look(p);
+	look(p, "-");
 	*out = p;
 	p = NULL;
 	rc = 0;
@@ -155,7 +158,7 @@ provider_user(struct call *c, const struct jwt_text *token, struct err *e)
 	struct idp_claims claims;
 	bool new_key;
 
-	look(p);
+	look(p, c->rq->request_id);
 	if (idp_verify(&claims, &p->idp, token, &new_key, e) == -1) {
 		if (new_key)
 			ask_for_keys(p);

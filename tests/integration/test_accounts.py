@@ -1237,7 +1237,12 @@ def test_key_set_in_a_file(tmp_path):
             works(s, ask(s, user, token=key.token(sub=user.id)), user)
         # Half written: what was known stays known.
         path.write_text('{"keys":[')
-        works(s, ask(s, user, token=one.token(sub=user.id)), user)
+        answer = ask(s, user, token=one.token(sub=user.id))
+        works(s, answer, user)
+        (line,) = [x for x in s.log.read_text().splitlines()
+                   if " provider-keys " in x and
+                   answer.headers["X-Request-Id"] in x]
+        assert str(path) in line
         path.write_text(key_set(two))
         refused(ask(s, user, token=one.token(sub=user.id)), 401,
                 "The token's key is not known")
