@@ -21,10 +21,11 @@ struct test_user {
 	char updated_at[40];
 };
 
-/*
- * Adds one. ERR_CONFLICT: the id is in use, or the address by one that has not
- * expired; one that has makes room.
- */
+/* One of this address that has expired, or one that has not: 1; 0: none. */
+int test_user_at(struct db *db, const char *email, bool expired,
+    struct test_user *u, struct err *e) MUST_CHECK;
+
+/* Adds one. ERR_CONFLICT: the id is in use. */
 int test_user_add(struct db *db, const char *id, const char *email,
     struct test_user *made, struct err *e) MUST_CHECK;
 

@@ -171,6 +171,35 @@ answer_made(struct call *c, const struct test_user *u, const struct asked *a,
 	return 0;
 }
 
+/* Deletes one that has expired; that somebody else was quicker is fine. */
+static int
+delete_expired(struct call *c, const char *id, struct err *e)
+{
+	if (user_delete(c->api->db, id, e) == -1)
+		return e->kind == ERR_ABSENT ? 0 : -1;
+	call_note(c, "test-user-delete", id, "expired");
+	return 0;
+}
+
+/* Of those with this address: one that lives is in the way, others go. */
+static int
+make_room(struct call *c, const char *email, struct err *e)
+{
+	struct test_user old;
+	int got;
+
+	if ((got = test_user_at(c->api->db, email, false, &old, e)) == -1)
+		return -1;
+	if (got == 1)
+		return err_set(e, ERR_CONFLICT, "the address is in use");
+	while ((got = test_user_at(c->api->db, email, true, &old, e)) == 1) {
+		if (delete_expired(c, old.id, e) == -1)
+			return -1;
+		poke_send(c->api->poke); /* it may have had tasks that run */
+	}
+	return got;
+}
+
 /* POST /api/test-users */
 int
 test_user_post(struct call *c, struct err *e)
@@ -182,7 +211,8 @@ test_user_post(struct call *c, struct err *e)
 		return 0;
 	if (read_asked(c, &a, e) == -1)
 		return -1;
-	if (test_user_add(c->api->db, a.id, a.email, &made, e) == -1) {
+	if (make_room(c, a.email, e) == -1 ||
+	    test_user_add(c->api->db, a.id, a.email, &made, e) == -1) {
 		if (e->kind != ERR_CONFLICT)
 			return -1;
 		return call_refuse(c, 409,
@@ -294,12 +324,9 @@ remember(void *ctx, const struct test_user *u, struct err *e)
 static int
 delete_all(struct call *c, const struct expired *x, struct err *e)
 {
-	for (size_t i = 0; i < x->count; i++) {
-		if (user_delete(c->api->db, x->ids[i], e) == 0)
-			continue;
-		if (e->kind != ERR_ABSENT) /* somebody else was quicker */
+	for (size_t i = 0; i < x->count; i++)
+		if (delete_expired(c, x->ids[i], e) == -1)
 			return -1;
-	}
 	poke_send(c->api->poke);
 	return 0;
 }
@@ -355,6 +382,7 @@ test_token_post(struct call *c, struct err *e)
 		return 0;
 	if (find_named(c, &u, e) == -1)
 		return -1;
+	call_note(c, "test-user-token", u.id, u.email);
 	json_start(&j, &c->rs->body);
 	json_open(&j);
 	if (put_tokens(c, &j, u.id, u.email, e) == -1)

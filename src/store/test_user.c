@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "store/user.h"
 #include "util/clock.h"
 
 #define COLUMNS                                                        \
@@ -66,9 +65,8 @@ test_user_find(struct db *db, const char *id, struct test_user *u,
 	return got == 1 ? 0 : -1;
 }
 
-/* One of this address: 1 with its id, 0 when there is none. */
-static int
-find_by_email(struct db *db, const char *email, bool expired,
+int
+test_user_at(struct db *db, const char *email, bool expired,
     struct test_user *u, struct err *e)
 {
 	const struct db_arg args[] = { db_arg_text(email),
@@ -83,30 +81,13 @@ find_by_email(struct db *db, const char *email, bool expired,
 	return one(rows, u, e);
 }
 
-static int
-make_room(struct db *db, const char *email, struct err *e)
-{
-	struct test_user old;
-	int got;
-
-	if ((got = find_by_email(db, email, false, &old, e)) != 0)
-		return got == -1
-		    ? -1
-		    : err_set(e, ERR_CONFLICT, "the address is in use");
-	while ((got = find_by_email(db, email, true, &old, e)) == 1)
-		if (user_delete(db, old.id, e) == -1 && e->kind != ERR_ABSENT)
-			return -1;
-	return got;
-}
-
 int
 test_user_add(struct db *db, const char *id, const char *email,
     struct test_user *made, struct err *e)
 {
 	const struct db_arg args[] = { db_arg_text(id), db_arg_text(email) };
 
-	if (make_room(db, email, e) == -1 ||
-	    db_exec(db,
+	if (db_exec(db,
 		"INSERT INTO users"
 		" (id, email, is_test_user, created_at, expires_at)"
 		" SELECT ?, ?, 1, n, n + INTERVAL 1 HOUR"

@@ -997,6 +997,12 @@ def test_open_is_said_loudly(open_stack):
 
 # ---------------------------------------------------- test users, section 7
 
+def notes_of(stack, user_id):
+    """Oldest first, without those that each pair of tokens makes."""
+    return [(r["kind"], r["detail"]) for r in reversed(audit(stack))
+            if r["user_id"] == user_id and r["kind"].startswith("test-user")]
+
+
 def test_test_user(open_stack):
     s = open_stack
     email = f"{uuid.uuid4().hex}@x.test"
@@ -1024,6 +1030,9 @@ def test_test_user(open_stack):
         "message": "Test user deleted successfully"}
     refused(s.get("/api/auth/verify", tokens["access_token"]), 401,
             "User not found")
+    assert notes_of(s, user["id"]) == [
+        ("test-user-add", email), ("test-user-token", email),
+        ("test-user-delete", email)]
 
 
 def test_test_user_with_an_id_and_without_a_body(open_stack):
@@ -1041,6 +1050,8 @@ def test_test_user_with_an_id_and_without_a_body(open_stack):
     again = s.post("/api/test-users")
     assert again.status_code == 201
     assert again.json()["user"]["id"] != bare.json()["user"]["id"]
+    assert notes_of(s, bare.json()["user"]["id"])[-1] == (
+        "test-user-delete", "expired")
 
 
 @pytest.mark.parametrize("body,text", [
@@ -1088,6 +1099,9 @@ def test_clean_up(open_stack):
     done = s.post("/api/test-users/cleanup").json()
     assert {u["user"]["id"] for u in users[:2]} <= set(done["deleted_users"])
     assert users[2]["user"]["id"] not in done["deleted_users"]
+    for user in users[:2]:
+        assert notes_of(s, user["user"]["id"])[-1] == (
+            "test-user-delete", "expired")
     assert done["message"] == \
         f"Cleaned up {len(done['deleted_users'])} expired test users"
     for table, column in (("tasks", "id"), ("task_queue", "task_id"),
