@@ -1,8 +1,10 @@
 """The HTTP contract, row by row: each test is named after the row it holds to."""
 import concurrent.futures
+import http.client
 import json
 import re
 import socket
+import ssl
 import subprocess
 import time
 
@@ -1114,16 +1116,36 @@ def test_an_answer_that_is_not_described_fails_its_test(stack, change):
     stack.get("/ping")
 
 
+NO_USER = "00000000-0000-4000-8000-000000000000"
+
+
 def test_every_described_path_is_there(stack):
     for path, methods in stack.seen.doc["paths"].items():
         if path.startswith("/api/test-users"):
             continue  # not in production: test_accounts.py
-        path = path.replace("{id}", "1").replace(
-            "{uuid}", "00000000-0000-4000-8000-000000000000")
+        path = path.replace("{id}", "1").replace("{uuid}", NO_USER)
         answer = stack.call("OPTIONS", path)
         assert answer.status_code == 204
         offered = set(answer.headers["Allow"].split(", ")) - {"HEAD", "OPTIONS"}
         assert offered == {m.upper() for m in methods}
+
+
+def test_a_body_that_is_too_large_is_described_everywhere(stack):
+    """nginx refuses it before it looks where it is for."""
+    for path, methods in stack.seen.doc["paths"].items():
+        path = path.replace("{id}", "1").replace("{uuid}", NO_USER)
+        for method in map(str.upper, methods):
+            link = http.client.HTTPSConnection(
+                "localhost", stack.port, timeout=60,
+                context=ssl.create_default_context(cafile=str(stack.ca)))
+            link.putrequest(method, path)
+            link.putheader("Content-Length", "1048577")
+            link.endheaders()  # nginx does not wait for the body
+            got = link.getresponse()
+            answer = apikit.Answer(got.status, got.getheaders(), got.read())
+            link.close()
+            assert answer.status_code == 413, (method, path)
+            stack.seen.check(answer, method, path)
 
 
 # ------------------------------------------------------------ the log
