@@ -251,6 +251,15 @@ await step("a reload after the refresh", async () => {
   assert.equal((await apiTokens()).status, 200);
 });
 
+await step("the projects page: one is deleted, with its task", async () => {
+  await good("DELETE", `/api/projects/${project.id}`);
+  assert.deepEqual((await good("GET", "/api/projects")).projects, []);
+  for (const path of [`projects/${project.id}`, `tasks/${task}`, `task-status/${task}`])
+    assert.equal((await call("GET", `/api/${path}`)).status, 404);
+  assert.equal((await call("DELETE", `/api/projects/${project.id}`)).status, 404);
+  assert.deepEqual(await listed(), []);
+});
+
 await step("sign out: nothing that was left behind opens the door", async () => {
   const left = { cookies: new Map(browser.cookies), session: (await client.auth.getSession()).data.session };
   assert.equal((await client.auth.signOut()).error, null);
