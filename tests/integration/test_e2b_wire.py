@@ -8,6 +8,7 @@ import struct
 import threading
 
 import e2bkit
+import runkit
 from e2bkit import API_KEY, clean, is_well, run, shop  # noqa: F401
 from runkit import TOKEN, wait_for
 
@@ -87,8 +88,15 @@ def test_what_is_sent(shop):
         # A stream that is cut, so that all calls are made once.
         shop.e2b.fault(match={"path": "Start$", "body": "agent-run"}, times=1,
                        cut={"event": "data", "where": "after"})
-        is_well(run(shop, "echo a; sleep 1; echo b; echo x >>keep", attempt=2,
-                    e2b_api_url=recorder.url, e2b_sandbox_url=recorder.url))
+        with shop.started(
+                "plain", "echo a;" + e2bkit.GATE + " echo b; echo x >>keep",
+                token=TOKEN, attempt=2, e2b_api_url=recorder.url,
+                e2b_sandbox_url=recorder.url) as (process, spool):
+            wait_for(lambda: any(b"/process.Process/Connect" in kept
+                                 for kept in recorder.sent))
+            e2bkit.open_gates(shop.e2b)
+            assert process.wait(60) == 0
+        is_well(runkit.Result(spool, 0, 0))
     finally:
         recorder.close()
     requests = recorder.requests()
