@@ -5,16 +5,17 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define KILL_LIMIT_MS 3000
+#define KILL_LIMIT_MS 10000 /* on a very busy machine */
+#define HURRY_LIMIT_MS 3000 /* a cancelled runner is soon killed itself */
 
 /* Runs "e2b-run kill", and waits for its end. */
 static int
-run_kill(struct e2b *b, const char *folder, struct err *e)
+run_kill(struct e2b *b, const char *folder, int64_t limit_ms, struct err *e)
 {
 	const char *const argv[] = { "/bin/sh", E2B_RUN_SCRIPT, "kill", folder,
 		NULL };
 	struct e2b_process k = { .b = b, .tag = "taskmill-kill" };
-	int64_t until = clock_mono_ms() + KILL_LIMIT_MS, left;
+	int64_t until = clock_mono_ms() + limit_ms, left;
 	enum net_stream_state state = NET_STREAM_OPEN;
 	int rc = -1;
 
@@ -37,11 +38,12 @@ run_kill(struct e2b *b, const char *folder, struct err *e)
 void
 e2b_kill_tree(struct e2b *b, const char *folder)
 {
+	int64_t limit_ms = e2b_stopped(b) ? HURRY_LIMIT_MS : KILL_LIMIT_MS;
 	bool closing = b->closing;
 	struct err e = { 0 };
 
 	b->closing = true; /* a wish to stop must not stop this */
-	if (!b->dead && run_kill(b, folder, &e) == -1) {
+	if (!b->dead && run_kill(b, folder, limit_ms, &e) == -1) {
 		log_err(LOG_WARN, &e, "e2b sandbox=%s", b->id);
 		if (e2b_kill(b, &e) == -1)
 			log_err(LOG_WARN, &e, "e2b sandbox=%s", b->id);
