@@ -209,13 +209,17 @@ def test_debug_log_shows_all_but_secrets(shop):
     """Every request and answer, masked: also what an error echoes."""
     shop.e2b.fault(match=CREATE, times=1, answer={
         "status": 500, "message": f"no luck with {API_KEY}"})
-    with shop.started("plain", "echo here >&2; sleep 1; echo x >>keep",
+    with shop.started("plain", "echo here >&2;" + e2bkit.GATE +
+                      " echo x >>keep",
                       token=TOKEN, env={"TEST_KEY": AGENT_KEY},
-                      log_level="debug", e2b_create_s=1) as (process,
+                      log_level="debug", e2b_create_s=8) as (process,
                                                              spool):
-        box, = wait_for(shop.e2b.sandboxes)
-        envd_token = wait_for(lambda: shop.e2b.api(
-            "GET", f"/sandboxes/{box}").json.get("envdAccessToken"))
+        events = spool / "events.ndjson"
+        wait_for(lambda: events.exists() and b"here" in events.read_bytes())
+        box, = shop.e2b.sandboxes()
+        envd_token = shop.e2b.api(
+            "GET", f"/sandboxes/{box}").json["envdAccessToken"]
+        e2bkit.open_gates(shop.e2b)
         assert process.wait(60) == 0
     log = (spool.parent / "log").read_text()
     for words in ('e2b request method=POST path="/v2/sandboxes" body="{',
@@ -396,7 +400,7 @@ def test_readme_covers_every_error():
 @pytest.mark.parametrize("rule", [
     {"close": "fin", "effect": True},
     {"close": "reset", "effect": True},
-    {"delay_answer": 4},
+    {"delay_answer": 8},
     {"cut": {"bytes": 40}},
     {"answer": {"status": 502, "text": "<html>bad</html>",
                 "content_type": "text/html"}, "effect": True},
@@ -407,7 +411,7 @@ def test_unclear_creation_is_looked_up(shop, rule):
     """It was made, but nobody said so: found by its nonce, not made again."""
     mark = shop.mark()
     shop.e2b.fault(match=CREATE, times=1, **rule)
-    is_well(run(shop, e2b_create_s=2))
+    is_well(run(shop, e2b_create_s=6))
     assert len(since(shop, mark, "sandbox.create")) == 1
     assert len(since(shop, mark, "sandbox.kill")) == 1
 
@@ -421,7 +425,7 @@ def test_unclear_creation_is_looked_up(shop, rule):
 def test_creation_that_did_not_happen_is_repeated(shop, rule):
     mark = shop.mark()
     shop.e2b.fault(match=CREATE, times=1, **rule)
-    is_well(run(shop, e2b_create_s=2))
+    is_well(run(shop, e2b_create_s=4))
     assert len(since(shop, mark, "sandbox.create")) == 1
 
 
@@ -431,7 +435,7 @@ def test_unclear_creation_in_an_outage(shop):
     away = {"status": 502, "text": "", "content_type": "text/html"}
     shop.e2b.fault(match=CREATE, times=1, answer=away)
     shop.e2b.fault(match=LIST, times=3, answer=away)
-    is_well(run(shop, e2b_create_s=1, e2b_busy_wait_s=60))
+    is_well(run(shop, e2b_create_s=4, e2b_busy_wait_s=60))
     assert len(since(shop, mark, "sandbox.create")) == 1
 
 
@@ -445,7 +449,7 @@ def test_unclear_creation_in_an_outage_that_lasts(shop):
 
 def test_cancelled_while_it_is_made(shop):
     """The result is there at once; the sandbox is found and ended after it."""
-    shop.e2b.fault(match=CREATE, times=1, delay_answer=3)
+    shop.e2b.fault(match=CREATE, times=1, delay_answer=15)
     mark = shop.mark()
     with shop.started("plain", "true", token=TOKEN, e2b_create_s=20) as (
             process, spool):
@@ -489,7 +493,11 @@ def events_of(engine, task, kind):
 
 
 def test_engine_runs_a_task_in_the_cloud(engine):
-    task = engine.new_task("echo x >>README.md; echo said >&2")
+    task = engine.new_task("echo x >>README.md; echo said >&2;" + e2bkit.GATE)
+    engine.wait_event(task, "said")
+    spooled = b"".join(path.read_bytes() for path in (
+        engine.state / "spool" / f"{task}.1").iterdir())
+    e2bkit.open_gates(engine.e2b)
     assert engine.wait_status(task, seconds=40) == "completed"
     diff, box = engine.sql(
         "SELECT git_diff, container_id FROM tasks WHERE id = %s", task)[0]
@@ -499,13 +507,11 @@ def test_engine_runs_a_task_in_the_cloud(engine):
     assert created["sandbox"] == box
     assert re.fullmatch("[0-9a-f]{16}", created["metadata"]["deployment"])
     wait_for(lambda: not engine.e2b.sandboxes())
-    text = engine.log_text().encode()
     # LOG_LEVEL=debug: what the runner said outlives its spool.
-    wait_for(lambda: f"said run={task}.1 " in engine.log_text())
-    assert "e2b request method=POST path" in engine.log_text()
-    for path in (engine.state / "spool").rglob("*"):
-        if path.is_file():
-            text += path.read_bytes()
+    wait_for(lambda: not engine.spools())
+    text = spooled + engine.log_text().encode()
+    assert f"said run={task}.1 ".encode() in text
+    assert b"e2b request method=POST path" in text
     for row in engine.sql("SELECT data FROM task_events"):
         text += str(row[0]).encode()
     assert not e2bkit.secrets_in(text, API_KEY, AGENT_KEY)
