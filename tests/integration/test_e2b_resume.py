@@ -73,7 +73,7 @@ def test_the_list_of_points_is_whole():
     ("e2b.before_command", 3)])
 def test_a_killed_runner_is_taken_up(shop, point, nth):
     mark = shop.mark()
-    r = killed_and_again(shop, f"{point}:{nth}:kill", e2b_create_s=2)
+    r = killed_and_again(shop, f"{point}:{nth}:kill", e2b_create_s=8)
     is_whole(shop, r, mark)
     assert len([t for t in r.texts("note") if "had died" in t]) == 1
 
@@ -88,7 +88,7 @@ def test_killed_in_the_middle_of_a_line(shop, nth):
 def test_killed_before_it_asked_for_a_sandbox(shop):
     """Looked for by its nonce, which nobody has: made then, once."""
     mark = shop.mark()
-    r = killed_and_again(shop, "e2b.before_post:1:kill", e2b_create_s=1)
+    r = killed_and_again(shop, "e2b.before_post:1:kill", e2b_create_s=4)
     is_whole(shop, r, mark)
 
 
@@ -139,7 +139,7 @@ def test_time_goes_on_while_nobody_listens(shop):
 def test_killed_when_the_time_was_over(shop, point):
     """Its limit has ended it, and not a signal of its own."""
     with shop.started("plain", "echo here; sleep 60", token=TOKEN,
-                      agent_limit_s=1, faults=f"{point}:1:kill") as (
+                      agent_limit_s=6, faults=f"{point}:1:kill") as (
             process, spool):
         assert process.wait(60) == -signal.SIGKILL
     r = again(shop, spool)
@@ -210,7 +210,7 @@ def test_cancelled_before_it_is_taken_up(shop):
                  .rpartition(")")[2].split()[0] == "T")
         process.terminate()
         process.send_signal(signal.SIGCONT)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert runkit.Result(spool, 0, 0).outcome == "cancelled"
     assert shop.no_sandbox_left()
 
@@ -222,7 +222,7 @@ def test_other_keys_than_the_agent_has(shop):
         assert process.wait(60) == -signal.SIGKILL
     with shop.kit.begun(spool.parent, TOKEN + "2",
                         e2b_api_key=API_KEY) as process:
-        assert process.wait(20) == 75
+        assert process.wait(60) == 75
     assert not (spool / "sandbox.json").exists()
     assert not (spool / "result.json").exists()
     shop.e2b.admin("POST", "/reset")  # as the next attempt would
