@@ -120,9 +120,9 @@ def test_silence_is_not_endless(shop):
 
 
 def test_output_keeps_it_alive(shop):
-    r = run(shop, "for i in 1 2 3 4 5 6 7 8; do sleep 0.5; "
+    r = run(shop, "for i in $(seq 20); do sleep 0.5; "
             "echo '{\"is\":\"text\",\"text\":\"on\"}'; done\n" + OK,
-            agent_idle_s=3)
+            agent_idle_s=8)
     assert r.outcome == "completed", r.error
 
 
@@ -166,7 +166,7 @@ def test_a_cancelled_agent_leaves_nobody(kinds):
         wait_for(lambda: events.exists() and
                  b'"text":"here"' in events.read_bytes())
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert runkit.Result(spool, 0, 0).outcome == "cancelled"
     wait_for(lambda: not shop.leftovers())
 
