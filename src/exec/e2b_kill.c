@@ -38,8 +38,9 @@ run_kill(struct e2b *b, const char *folder, int64_t limit_ms, struct err *e)
 void
 e2b_kill_tree(struct e2b *b, const char *folder)
 {
-	int64_t limit_ms = e2b_stopped(b) ? HURRY_LIMIT_MS : KILL_LIMIT_MS;
-	bool closing = b->closing;
+	bool closing = b->closing; /* set when a wish to stop was heard */
+	int64_t limit_ms =
+	    closing || e2b_stopped(b) ? HURRY_LIMIT_MS : KILL_LIMIT_MS;
 	struct err e = { 0 };
 
 	b->closing = true; /* a wish to stop must not stop this */
