@@ -1,11 +1,13 @@
 """Contract 3.5 and 3.8, row by row: chat, and the import that is none."""
 import concurrent.futures
-import json
+import threading
 
 import pytest
 
 import apikit
 from apikit import NO_TASK, RE_TIME, refused
+from hubkit import Town
+from stack import why_not
 
 pytestmark = pytest.mark.skipif(apikit.why_not() is not None,
                                 reason=str(apikit.why_not()))
@@ -132,21 +134,38 @@ def test_D15_fifty_writers_lose_nothing(user):
     assert said[0] == "do it" and sorted(said[1:]) == sorted(words)
 
 
-def test_D15_a_writer_and_the_end_of_the_task(user):
-    """The engine appends in the same way, in the same column."""
-    task = user.task()
-    append = ("UPDATE tasks SET chat_messages = JSON_ARRAY_APPEND("
-              "chat_messages, '$', JSON_COMPACT(%s)) WHERE id = %s")
-    with concurrent.futures.ThreadPoolExecutor(10) as pool:
-        sent = [pool.submit(chat, user, task, content=f"m{i}")
-                for i in range(20)]
-        for i in range(20):
-            user.stack.sql(append, json.dumps(
-                {"role": "assistant", "content": f"a{i}",
-                 "timestamp": "2026-11-23T10:11:12+00:00"}),
-                task)
-    assert {f.result().status_code for f in sent} == {200}
-    assert len(messages(user, task)) == 41
+def talk_until(town, task, over, name):
+    """Posts one message after the other; what was said."""
+    said = []
+    while not over.is_set() or len(said) < 5:
+        said.append(f"{name} {len(said)}")
+        answer = town.client.post(f"/api/tasks/{task}/chat",
+                                  {"content": said[-1]})
+        assert answer.status_code == 200, answer.text
+    return said
+
+
+@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+def test_D15_writers_and_the_end_of_the_task():
+    """The engine adds the agent's words while users go on to write."""
+    with Town() as town:
+        town.reaper()
+        for turn in range(2):
+            task = town.new_task("sleep 300; echo done", model="shell")
+            over = threading.Event()
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                writers = [pool.submit(talk_until, town, task, over, f"w{i}")
+                           for i in range(4)]
+                try:
+                    town.wake(task)
+                    assert town.wait_status(task, seconds=60) == "completed"
+                finally:
+                    over.set()
+                said = [text for w in writers for text in w.result()]
+            found = messages(town.client, task)
+            theirs = [m["content"] for m in found if m["role"] == "user"]
+            assert sorted(theirs) == sorted(["sleep 300; echo done", *said])
+            assert [m["role"] for m in found].count("assistant") == 1, turn
 
 
 def test_chat_is_full(user):
