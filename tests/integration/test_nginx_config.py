@@ -669,13 +669,14 @@ def test_clone_but_no_push(folder, web, pool, git_server):
             answer, _ = w.ask(method, path, headers={
                 "Authorization": "Basic cm9vdDp4"})
             assert answer.status == 403, path
-        assert w.ask("GET", "/git/../../etc/passwd")[0].status in (400, 200)
-        assert w.ask("GET", "/git/demo.git/../../../etc/passwd"
-                     )[0].status in (400, 200)
+        for path in ("/git/../../etc/passwd", "/git/%2e%2e/%2e%2e/etc/passwd",
+                     "/git/demo.git/../../../etc/passwd"):
+            # 200 is the pool's: it echoes what is asked.
+            answer, body = w.ask("GET", path)
+            assert answer.status in (400, 200)
+            assert b"root:" not in body
         assert w.ask("GET", "/git/none.git/info/refs?service=git-upload-pack"
                      )[0].status == 404
-        assert "root:" not in w.ask("GET", "/git/%2e%2e/%2e%2e/etc/passwd"
-                                    )[1].decode()
         assert git("clone", "-q", url, folder / "distrust").returncode != 0
     finally:
         w.stop()
