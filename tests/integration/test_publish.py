@@ -3,6 +3,7 @@
 The branch that comes of a stored patch has the very tree of the sandbox, for
 all cases that the pipeline is tested with.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -10,27 +11,36 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import types
 
 import pytest
 
 import gitserver
 from runkit import BINARY, LIMIT_S, TOKEN, Kit, git
+from stack import wait_for
+from test_nginx_config import FCGIWRAP, NGINX, Web
 from test_pipeline import BASE, PATCHES, needs_faults
 
 HEAD = "claude-code-7"
 
 
-@pytest.fixture(scope="module")
-def shop():
+@contextlib.contextmanager
+def place():
+    """A folder that sandboxes can get to, with one for repositories."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="tm-push-"))
     folder.chmod(0o711)
     (folder / "srv").mkdir()
     try:
-        with gitserver.serve(folder / "srv", {"x-access-token": TOKEN},
-                             push=True) as server:
-            yield Kit(folder, server)
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def shop():
+    with place() as folder, gitserver.serve(
+            folder / "srv", {"x-access-token": TOKEN}, push=True) as server:
+        yield Kit(folder, server)
 
 
 class Push:
@@ -368,6 +378,56 @@ def test_branch_that_only_looks_like_ours(shop, change):
     Push(shop, name, r.patch, commit).succeeds(HEAD + "-2")
     assert rev(shop, name, HEAD) == theirs
     assert rev(shop, name, HEAD + "-2^") == rev(shop, name, "main")
+
+
+# --- through nginx and git-http-backend -----------------------------------
+
+@contextlib.contextmanager
+def served_by_nginx(folder):
+    """The repositories in folder/srv/git as the demo's nginx serves them, to
+    who has the token alone; like the other server, and with its log."""
+    users, path = folder / "users", folder / "git.sock"
+    users.write_text(f"x-access-token:{{PLAIN}}{TOKEN}\n")
+    users.chmod(0o644)
+    with subprocess.Popen([FCGIWRAP, "-c", "2", "-s", f"unix:{path}"],
+                          start_new_session=True) as wrap:
+        try:
+            wait_for(path.exists, 60, "fcgiwrap")
+            web = Web(folder / "nginx", "--socket", folder / "none.sock",
+                      "--git-root", folder / "srv" / "git", "--git-socket", path,
+                      "--git-auth", users, "--git-push-users", users)
+            try:
+                yield types.SimpleNamespace(
+                    url=f"https://127.0.0.1:{web.port}/",
+                    ca_file=str(web.ca), log=web.log)
+            finally:
+                web.stop()
+        finally:
+            os.killpg(wrap.pid, signal.SIGTERM)  # its children, too
+
+
+def received(log):
+    """The requests that brought the pack; nginx notes each when it has ended."""
+    seen = [json.loads(line) for line in log.splitlines()]
+    return [s for s in seen if s["status"] == 200 and s["in"] > 6000000 and
+            s["path"] == "/git/large.git/git-receive-pack"]
+
+
+@pytest.mark.skipif(NGINX is None or FCGIWRAP is None,
+                    reason="nginx or fcgiwrap is not installed")
+def test_megabytes_through_a_real_server():
+    """A pack that git sends in pieces, behind a challenge for the password."""
+    with place() as folder, served_by_nginx(folder) as server:
+        kit = Kit(folder, server)
+        r, commit = made(kit, "git/large", "head -c 6000000 /dev/urandom >large")
+        p = Push(kit, "git/large", r.patch, commit)
+        assert p.succeeds() == r.commit_hash == rev(kit, "git/large", HEAD)
+        assert rev(kit, "git/large", f"{HEAD}:large")
+        refused = Push(kit, "git/large", r.patch, commit, token="another")
+        assert refused.result["outcome"] == "failed"
+        wait_for(lambda: received(server.log()), 60, "the push to be logged")
+        wait_for(lambda: '"status":401' in server.log(), 60, "the challenge")
+        assert TOKEN not in server.log()
 
 
 # --- killed --------------------------------------------------------------
