@@ -31,6 +31,7 @@ int jwks_read(struct jwks **set, const char *text, size_t len,
     struct err *e) MUST_CHECK;
 void jwks_free(struct jwks *set); /* takes NULL */
 
+/* How many usable keys there are, for tests. */
 size_t jwks_count(const struct jwks *set);
 
 /*

@@ -26,13 +26,6 @@ struct password_cost {
 /* clang-format on */
 
 /*
- * Refuses (ERR_INVALID) costs that are too weak, or that would let a few
- * sign-ins take the machine: 1 to 16 passes, 8 MiB to 1 GiB.
- */
-int password_cost_check(const struct password_cost *cost,
-    struct err *e) MUST_CHECK;
-
-/*
  * The rules for a new password: UTF-8 of at least PASSWORD_MIN_CHARS
  * characters and at most PASSWORD_MAX_BYTES bytes. ERR_INVALID with a text
  * for the user; the password is never in it.

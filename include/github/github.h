@@ -51,16 +51,6 @@ int github_new(struct github **g, const struct github_options *o,
     struct err *e) MUST_CHECK;
 void github_free(struct github *g); /* takes NULL */
 
-/*
- * The host, with its port unless that is the usual one, whose repositories this
- * API knows; lives as long as g. github.com has its API at api.github.com, a
- * tenant of GitHub's Enterprise Cloud with data residency, TENANT.ghe.com, at
- * api.TENANT.ghe.com, and Enterprise Server at HOST/api/v3 (GitHub's REST
- * documentation, "Getting started"). So a host that is merely called api.* is
- * its own.
- */
-const char *github_repo_host(const struct github *g);
-
 /* Whose token it is, and its scopes where it has some. */
 int github_viewer(struct github *g, const char *token, struct host_viewer *v,
     struct host_failure *f) MUST_CHECK;
@@ -103,7 +93,14 @@ int github_pull_create(struct github *g, const struct host_place *at,
  */
 enum host_outcome github_push_refused(const char *text);
 
-/* Fills *h with the functions above, about g, which must outlive it. */
+/*
+ * Fills *h with the functions above, about g, which must outlive it. repo_host
+ * is the host, with its port unless that is the usual one, whose repositories
+ * this API knows. github.com has its API at api.github.com, a tenant of GitHub's
+ * Enterprise Cloud with data residency, TENANT.ghe.com, at api.TENANT.ghe.com,
+ * and Enterprise Server at HOST/api/v3 (GitHub's REST documentation, "Getting
+ * started"). So a host that is merely called api.* is its own.
+ */
 void github_as_host(struct github *g, struct code_host *h);
 
 #endif

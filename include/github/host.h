@@ -83,7 +83,6 @@ struct host_repo {
 	 * Use these in the calls that follow. */
 	char owner[REPO_NAME_MAX + 1];
 	char name[REPO_NAME_MAX + 1];
-	bool renamed;
 
 	char default_branch[BRANCH_MAX + 1]; /* passes branch_valid() or "" */
 	bool is_private;
@@ -135,7 +134,6 @@ bool host_may_create_branches(const struct host_viewer *v,
 
 /* A kind of host and a connection to it; see github.h for each function. */
 struct code_host {
-	const char *label;     /* "GitHub", for texts */
 	const char *repo_host; /* HOST[:PORT] in URLs of its repositories */
 	void *self;
 	int (*viewer)(void *self, const char *token, struct host_viewer *v,

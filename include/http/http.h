@@ -41,7 +41,6 @@ struct http_request {
 	const char *idempotency_key; /* NULL when not sent */
 	const char *origin;
 	const char *cookie;
-	const char *user_agent;
 	const char *accept;
 	const char *remote_addr;
 	const char *remote_user; /* whom the web server itself has checked */

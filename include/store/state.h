@@ -4,10 +4,9 @@
 #include <stdbool.h>
 
 /*
- * task_state: the five states of a task and which may follow which, as one
- * table (HTTP contract 3.7, pending -> running -> an end). "Waits to be tried
- * again" is pending with run_at ahead; "is being cancelled" is running with
- * cancel_requested_at.
+ * task_state: the five states of a task (HTTP contract 3.7, pending -> running
+ * -> an end). "Waits to be tried again" is pending with run_at ahead; "is being
+ * cancelled" is running with cancel_requested_at.
  */
 enum task_state {
 	TASK_PENDING,
@@ -22,7 +21,6 @@ const char *task_state_name(enum task_state s);
 
 /* TASK_STATE_N when there is no state of that name. */
 enum task_state task_state_of(const char *name);
-bool task_state_can(enum task_state from, enum task_state to);
 bool task_state_final(enum task_state s);
 
 /*

@@ -5,25 +5,8 @@
 
 #include "util/utf8.h"
 
-#define PASSES_MAX 16
-#define MEMORY_MIN ((size_t)8 << 20)
-#define MEMORY_MAX ((size_t)1 << 30)
-
 _Static_assert(PASSWORD_HASH_TEXT == crypto_pwhash_argon2id_STRBYTES,
     "the header's room is what libsodium writes");
-
-int
-password_cost_check(const struct password_cost *cost, struct err *e)
-{
-	if (cost->passes < 1 || cost->passes > PASSES_MAX)
-		return err_set(e, ERR_INVALID,
-		    "password hashing must take 1 to %d passes", PASSES_MAX);
-	if (cost->memory_bytes < MEMORY_MIN || cost->memory_bytes > MEMORY_MAX)
-		return err_set(e, ERR_INVALID,
-		    "password hashing must take %zu to %zu MiB",
-		    MEMORY_MIN >> 20, MEMORY_MAX >> 20);
-	return 0;
-}
 
 int
 password_check(const char *password, size_t len, struct err *e)

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "github/read.h"
 #include "github/request.h"
@@ -69,12 +68,6 @@ set_api(struct github *g, const char *url, struct err *e)
 	}
 	set_repo_host(g);
 	return 0;
-}
-
-const char *
-github_repo_host(const struct github *g)
-{
-	return g->repo_host;
 }
 
 int
@@ -218,8 +211,6 @@ github_repo(struct github *g, const struct host_place *at, struct host_repo *r,
 		(void)request_failed(f, &e);
 		goto out;
 	}
-	r->renamed = strcasecmp(r->owner, at->owner) != 0 ||
-	    strcasecmp(r->name, at->name) != 0;
 	rc = 0;
 out:
 	net_response_clear(&rs);
@@ -303,8 +294,7 @@ as_pull_create(void *self, const struct host_place *at,
 void
 github_as_host(struct github *g, struct code_host *h)
 {
-	*h = (struct code_host){ .label = "GitHub",
-		.repo_host = g->repo_host,
+	*h = (struct code_host){ .repo_host = g->repo_host,
 		.self = g,
 		.viewer = as_viewer,
 		.repo = as_repo,

@@ -15,7 +15,6 @@
 int read_viewer(struct host_viewer *v, const char *json, size_t len,
     struct err *e) MUST_CHECK;
 
-/* All but renamed. */
 int read_repo(struct host_repo *r, const char *json, size_t len,
     struct err *e) MUST_CHECK;
 

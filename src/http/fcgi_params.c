@@ -24,7 +24,6 @@ enum param {
 	P_IDEMPOTENCY_KEY,
 	P_ORIGIN,
 	P_COOKIE,
-	P_USER_AGENT,
 	P_ACCEPT,
 	P_N
 };
@@ -55,7 +54,6 @@ static const struct {
 	[P_IDEMPOTENCY_KEY] = NAMED("HTTP_IDEMPOTENCY_KEY"),
 	[P_ORIGIN] = NAMED("HTTP_ORIGIN"),
 	[P_COOKIE] = NAMED("HTTP_COOKIE"),
-	[P_USER_AGENT] = NAMED("HTTP_USER_AGENT"),
 	[P_ACCEPT] = NAMED("HTTP_ACCEPT"),
 };
 
@@ -237,7 +235,6 @@ fcgi_params_read(struct fcgi_parsed *p, const char *const *envp,
 	p->rq.idempotency_key = got[P_IDEMPOTENCY_KEY];
 	p->rq.origin = or_empty(got[P_ORIGIN]);
 	p->rq.cookie = or_empty(got[P_COOKIE]);
-	p->rq.user_agent = or_empty(got[P_USER_AGENT]);
 	p->rq.accept = or_empty(got[P_ACCEPT]);
 	p->rq.remote_addr = or_empty(got[P_REMOTE_ADDR]);
 	p->rq.remote_user = or_empty(got[P_REMOTE_USER]);

@@ -3,23 +3,15 @@
 #include <stddef.h>
 #include <string.h>
 
-#define TO(s) (1u << (s))
-#define ENDS (TO(TASK_COMPLETED) | TO(TASK_FAILED) | TO(TASK_CANCELLED))
-
-/*
- * One row a state: its name, and where it may go next. A task that waits to be
- * tried again may still end as the lost attempt's result says, as long as
- * nobody has claimed it since (reliability 4).
- */
 static const struct {
 	const char *name;
-	unsigned int next;
+	bool final;
 } states[] = {
-	[TASK_PENDING] = { "pending", TO(TASK_RUNNING) | ENDS },
-	[TASK_RUNNING] = { "running", TO(TASK_PENDING) | ENDS },
-	[TASK_COMPLETED] = { "completed", 0 },
-	[TASK_FAILED] = { "failed", 0 },
-	[TASK_CANCELLED] = { "cancelled", 0 },
+	[TASK_PENDING] = { "pending", false },
+	[TASK_RUNNING] = { "running", false },
+	[TASK_COMPLETED] = { "completed", true },
+	[TASK_FAILED] = { "failed", true },
+	[TASK_CANCELLED] = { "cancelled", true },
 };
 
 _Static_assert(sizeof(states) / sizeof(states[0]) == TASK_STATE_N,
@@ -74,17 +66,9 @@ task_state_of(const char *name)
 }
 
 bool
-task_state_can(enum task_state from, enum task_state to)
-{
-	return (unsigned int)from < TASK_STATE_N &&
-	    (unsigned int)to < TASK_STATE_N &&
-	    (states[from].next & TO(to)) != 0;
-}
-
-bool
 task_state_final(enum task_state s)
 {
-	return (unsigned int)s < TASK_STATE_N && states[s].next == 0;
+	return (unsigned int)s < TASK_STATE_N && states[s].final;
 }
 
 const char *

@@ -65,7 +65,6 @@ check(const char *const *envp)
 	must_be_header(p.rq.content_type);
 	must_be_header(p.rq.origin);
 	must_be_header(p.rq.cookie);
-	must_be_header(p.rq.user_agent);
 	must_be_header(p.rq.accept);
 	must_be_header(p.rq.remote_addr);
 	must(strspn(p.request_id,

@@ -105,7 +105,7 @@ def test_a_bad_token(github, token):
 def test_a_repository(github):
     said = ask(github, "repo", "octo", "secret")
     assert said == {
-        "owner": "octo", "name": "secret", "renamed": False,
+        "owner": "octo", "name": "secret",
         "default_branch": "main", "private": True, "archived": False,
         "disabled": False, "push": True, "admin": True}
     said = ask(github, "repo", "octo", "hello", token=world.READER)
@@ -134,7 +134,7 @@ def test_a_repository_out_of_reach(github, owner, name, token, outcome,
 
 def test_a_renamed_repository_is_followed_once(github):
     said = ask(github, "repo", "octo", "older")
-    assert (said["name"], said["renamed"]) == ("newer", True)
+    assert said["name"] == "newer"
     assert len(asked(github, "GET")) == 2
     # A second redirect is one too many.
     github.admin("POST", "faults", {

@@ -49,7 +49,6 @@ do_repo(struct run *r)
 		return -1;
 	json_name_text(&r->out, "owner", repo.owner);
 	json_name_text(&r->out, "name", repo.name);
-	json_name_bool(&r->out, "renamed", repo.renamed);
 	json_name_text(&r->out, "default_branch", repo.default_branch);
 	json_name_bool(&r->out, "private", repo.is_private);
 	json_name_bool(&r->out, "archived", repo.archived);

@@ -94,28 +94,6 @@ the_rules(void **state)
 }
 
 static void
-costs_are_bounded(void **state)
-{
-	static const struct password_cost bad[] = {
-		{ 0, (size_t)32 << 20 },
-		{ 17, (size_t)32 << 20 },
-		{ 2, 8192 },
-		{ 2, (size_t)2 << 30 },
-		{ 2, 0 },
-	};
-	struct err e = { 0 };
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(password_cost_check(&bad[i], &e), -1);
-		assert_int_equal(e.kind, ERR_INVALID);
-	}
-	assert_int_equal(password_cost_check(&usual, &e), 0);
-	assert_int_equal(password_cost_check(&cheap, &e), 0);
-}
-
-static void
 a_hash_of_another_cost_is_outdated(void **state)
 {
 	char hash[PASSWORD_HASH_TEXT];
@@ -212,7 +190,6 @@ main(void)
 		cmocka_unit_test(only_the_password_matches),
 		cmocka_unit_test(what_is_no_hash_matches_nothing),
 		cmocka_unit_test(the_rules),
-		cmocka_unit_test(costs_are_bounded),
 		cmocka_unit_test(a_hash_of_another_cost_is_outdated),
 		cmocka_unit_test(an_unknown_user_costs_the_same),
 	};

@@ -61,10 +61,12 @@ an_api_belongs_to_a_host(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct github_options o = { .api_url = cases[i].api };
 		struct github *g;
+		struct code_host h;
 		struct err e = { 0 };
 
 		assert_int_equal(github_new(&g, &o, &e), 0);
-		assert_string_equal(github_repo_host(g), cases[i].host);
+		github_as_host(g, &h);
+		assert_string_equal(h.repo_host, cases[i].host);
 		github_free(g);
 	}
 }

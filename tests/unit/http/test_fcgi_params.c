@@ -37,7 +37,6 @@ a_request_of_nginx_is_read(void **state)
 	assert_string_equal(p.rq.idempotency_key, "k");
 	assert_string_equal(p.rq.origin, "https://o");
 	assert_string_equal(p.rq.cookie, "c=d");
-	assert_string_equal(p.rq.user_agent, "ua");
 	assert_string_equal(p.rq.accept, "a/b");
 	assert_string_equal(p.rq.remote_addr, "10.0.0.1");
 	assert_string_equal(p.rq.request_id, "abc-1");
