@@ -118,8 +118,7 @@ def test_pause_and_connect(server, box):
     assert box.call("GET", "/health").status == 502
     assert server.api("GET", at).json["state"] == "paused"
     assert server.api("POST", at + "/timeout", {"timeout": 5}).status == 404
-    states = {entry["state"] for entry in server.sandboxes()[box.id]["inside"]}
-    assert states == {"T"}
+    wait_for(lambda: {entry["state"] for entry in server.sandboxes()[box.id]["inside"]} == {"T"})
     with concurrent.futures.ThreadPoolExecutor(5) as pool:
         answers = list(pool.map(lambda _: server.api("POST", f"/v2{at}/connect", {"timeout": 50}), range(5)))
     assert 201 in {a.status for a in answers} and {a.status for a in answers} <= {200, 201}

@@ -70,7 +70,7 @@ def test_error_after_the_effect(server, box):
 
 
 def test_slow_create_that_succeeds(server):
-    server.fault(match=CREATE, delay_answer=1.5)
+    server.fault(match=CREATE, delay_answer=10)
     with pytest.raises(BROKEN):
         create(server, timeout=0.5)
     harness.wait_for(lambda: created(server) == 1)
@@ -152,7 +152,7 @@ def test_silence(server, box):
 
 
 def test_sandbox_dies(server, box):
-    server.fault(match={"path": "Start$", "sandbox": box.id}, die={"seconds": 0.5})
+    server.fault(match={"path": "Start$", "sandbox": box.id}, die={"seconds": 3})
     stream = box.start("/bin/sleep", "60")
     with stream, pytest.raises(BROKEN):
         stream.rest()

@@ -183,12 +183,12 @@ def test_end_waits_for_the_pipes(box):
 
 
 def test_connect_timeout_kills(server, box):
-    with box.start("/bin/sleep", "100", headers={"Connect-Timeout-Ms": "2000"}) as stream:
+    with box.start("/bin/sleep", "100", headers={"Connect-Timeout-Ms": "8000"}) as stream:
         pid = stream.pid()
         flags, message = stream.rest()[-1]
         assert flags == 2 and message["error"]["code"] == "deadline_exceeded"
     wait_for(lambda: not server.sandboxes()[box.id]["inside"])
-    with box.start("/bin/sleep", "100", headers={"Connect-Timeout-Ms": "2000"}) as stream:
+    with box.start("/bin/sleep", "100", headers={"Connect-Timeout-Ms": "8000"}) as stream:
         pid = stream.pid()  # and gone: the deadline holds all the same
     wait_for(lambda: box.rpc("List").body == b"{}")
     with box.stream("Connect", {"process": {"pid": pid}}) as late:
