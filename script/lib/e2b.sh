@@ -50,7 +50,7 @@ start_stand_in() { # NAME COMMAND...
 	    --ready-file "$E2B_DIR/$name.ready" \
 	    </dev/null >>"$LOG/$name.log" 2>&1 &
 	write_pid "$VAR/run/$name.pid" $! || :
-	wait_until 30 test -s "$E2B_DIR/$name.ready"
+	wait_until 60 test -s "$E2B_DIR/$name.ready"
 }
 
 port_of() { # NAME

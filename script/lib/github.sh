@@ -30,7 +30,7 @@ start_github() {
 	    --tls "$VAR/nginx/tls/server.crt" "$VAR/nginx/tls/server.key" \
 	    --ready-file "$HUB_DIR/ready" </dev/null >>"$LOG/github.log" 2>&1 &
 	write_pid "$VAR/run/github.pid" $! || :
-	wait_until 20 test -s "$HUB_DIR/ready" || return 1
+	wait_until 60 test -s "$HUB_DIR/ready" || return 1
 	HUB_URL=$(cat "$HUB_DIR/ready")
 	HUB_TOKEN=ghp_demo$(openssl rand -hex 16)
 	TOKEN=$HUB_TOKEN jq -n '{token: $ENV.TOKEN, login: "demo",
