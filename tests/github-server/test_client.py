@@ -60,7 +60,7 @@ def branch(github, folder, request):
     return name
 
 
-def ask(github, *words, token=world.CLASSIC, url=None, ca=None, limit_ms=5000):
+def ask(github, *words, token=world.CLASSIC, url=None, ca=None, limit_ms=30000):
     env = {"GITHUB_API_URL": url or github.url, "GITHUB_TOKEN": token,
            "TIMEOUT_MS": str(limit_ms), "PATH": os.environ["PATH"]}
     if ca:
@@ -263,7 +263,7 @@ def test_the_answer_was_lost(github, branch, kind):
 def test_the_answer_did_not_come_in_time(github, branch):
     github.admin("POST", "faults", {
         "kind": "hang", "method": "POST", "path": PULLS, "seconds": 20})
-    said = ask(github, *MAKE, branch, "main", "T", "", limit_ms=3000)
+    said = ask(github, *MAKE, branch, "main", "T", "", limit_ms=8000)
     assert said["outcome"] == "timeout"
     assert len(asked(github, "POST")) == 1
     assert ask(github, *MAKE, branch, "main", "T", "")["found"]

@@ -39,7 +39,7 @@ def clients(stack, request, count=CLIENTS, room=None):
             plain = open_ones.enter_context(socket.socket())
             if room is not None:
                 plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-            plain.settimeout(20)
+            plain.settimeout(60)
             plain.connect(("localhost", stack.port))
             link = open_ones.enter_context(context.wrap_socket(
                 plain, server_hostname="localhost"))

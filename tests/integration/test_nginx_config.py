@@ -443,7 +443,7 @@ def test_work_is_limited_by_address_for_who_makes_tokens_up(web):
 def trickle(web, path, headers=b"", source="127.0.0.5"):
     """A POST whose body does not come; nginx has read its head."""
     context = ssl.create_default_context(cafile=str(web.ca))
-    plain = socket.create_connection(("127.0.0.1", web.port), 10,
+    plain = socket.create_connection(("127.0.0.1", web.port), 60,
                                      source_address=(source, 0))
     link = context.wrap_socket(plain, server_hostname="localhost")
     link.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\n" +
@@ -451,7 +451,7 @@ def trickle(web, path, headers=b"", source="127.0.0.5"):
     return link
 
 
-def wait_status(expected, ask, seconds=10):
+def wait_status(expected, ask, seconds=60):
     deadline = time.monotonic() + seconds
     while (got := ask()) != expected:
         assert time.monotonic() < deadline, got

@@ -20,7 +20,7 @@ class ModelServer:
         ready = os.path.join(self.folder, "model-ready")
         self.process = subprocess.Popen([os.path.join(HERE, "run"), "--ready-file", ready, *self.options],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while not os.path.exists(ready):
             if self.process.poll() is not None or time.monotonic() > end:
                 self.process.kill()
