@@ -525,20 +525,16 @@ class Full(Engine):
         argv = () if reaper else ("--no-reaper",)
         self.has_reaper = reaper
         with open(self.log, "ab") as out:
+            at = out.seek(0, os.SEEK_END)
             self.serve = subprocess.Popen(
                 [*before, BINARY, "serve", *argv, "--config", str(self.conf)],
                 stdout=out, stderr=out, stdin=subprocess.DEVNULL,
                 start_new_session=True, env=self.environment(fault))
-        wait_for(lambda: self.pool_answers() or self.serve.poll() is not None,
-                 20, "the pool")
-
-    def pool_answers(self):
-        with socket.socket(socket.AF_UNIX) as s:
-            try:
-                s.connect(str(self.state / "api.sock"))
-            except OSError:
-                return False
-        return True
+        # Connecting proves nothing: workers of a master that was killed may
+        # have its socket still.
+        wait_for(lambda: self.serve.poll() is not None or
+                 b"ready workers=" in self.log.read_bytes()[at:], 20,
+                 "the pool")
 
     def stop_serve(self, sig=signal.SIGTERM):
         self.end(self.serve, sig)
