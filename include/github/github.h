@@ -96,10 +96,11 @@ enum host_outcome github_push_refused(const char *text);
 /*
  * Fills *h with the functions above, about g, which must outlive it. repo_host
  * is the host, with its port unless that is the usual one, whose repositories
- * this API knows. github.com has its API at api.github.com, a tenant of GitHub's
- * Enterprise Cloud with data residency, TENANT.ghe.com, at api.TENANT.ghe.com,
- * and Enterprise Server at HOST/api/v3 (GitHub's REST documentation, "Getting
- * started"). So a host that is merely called api.* is its own.
+ * this API knows. github.com has its API at api.github.com, a tenant of
+ * GitHub's Enterprise Cloud with data residency, TENANT.ghe.com, at
+ * api.TENANT.ghe.com, and Enterprise Server at HOST/api/v3 (GitHub's REST
+ * documentation, "Getting started"). So a host that is merely called api.* is
+ * its own.
  */
 void github_as_host(struct github *g, struct code_host *h);
 
