@@ -7,7 +7,7 @@ I11 no attempt without a reason. I7 is about cloud sandboxes.
 """
 import pathlib
 
-from stack import ENDED, command, parent, wait_for
+from stack import ENDED, command, name_of, parent, wait_for
 
 
 def i1_ended(stack, task):
@@ -69,15 +69,23 @@ def i8_cancelled(stack, task):
     assert stack.status(task) == "cancelled"
 
 
+def stands_in(pid):
+    """The name of its folder, which a runner shows to root only."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cwd").readlink().name
+    except PermissionError:
+        return None
+
+
 def is_accounted_for(stack, pid):
     """A runner has its spawner's command line, and only its name tells. It
     belongs to a live attempt as long as the spool that it stands in is there;
     a spawner belongs to the reaper that started it, and to no other."""
     words = command(pid)
     try:
-        proc = pathlib.Path(f"/proc/{pid}")
-        if (proc / "comm").read_text().strip() == "taskmill-run":
-            return (proc / "cwd").readlink().name in stack.spools()
+        if name_of(pid) == "taskmill-run":
+            spools, folder = stack.spools(), stands_in(pid)
+            return bool(spools) if folder is None else folder in spools
         if words[1:2] == ["spawner"]:
             return "reaper" in command(parent(pid))
     except OSError:

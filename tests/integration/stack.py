@@ -109,6 +109,13 @@ def command(pid):
     return line.decode(errors="replace").split("\0")[:-1]
 
 
+def name_of(pid):
+    """What a process calls itself; "" when it is gone."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
 def parent(pid):
     text = pathlib.Path(f"/proc/{pid}/stat").read_text()
     return int(text.rpartition(")")[2].split()[1])
@@ -458,13 +465,18 @@ class Engine(apikit.Stack):
                 not self.is_ours(pid)]
 
     def is_about_us(self, pid):
-        """Reapers by their name, because they show what they have open to root
-        only; spawners by their log, because they know nothing else of us."""
+        """Reapers by their name and runners by their parent, because they show
+        what they have open to root only; spawners by their log, because they
+        know nothing else of us."""
         line, *rest = list(traces(pid)) or [b""]
         mine = str(self.state).encode()
         reaper = b"\0reaper\0--config\0%s\0" % str(self.conf).encode()
         if reaper in line or any(mine in text for text in (line, *rest)):
             return True
+        if name_of(pid) == "taskmill-run":
+            with contextlib.suppress(OSError):
+                return command(parent(pid))[1:2] == ["spawner"] and \
+                    self.is_about_us(parent(pid))
         folder = b"%s/" % str(self.folder).encode()
         return b"\0spawner\0" in line and any(folder in t for t in rest)
 

@@ -21,11 +21,10 @@ import pytest
 
 import invariants
 from apikit import fault_points
-from stack import BINARY, Engine, Full, alive, wait_for, why_not
+from stack import BINARY, Engine, Full, alive, name_of, wait_for, why_not
 from test_faults import (full, reaper_check, shared, small_disk,  # noqa: F401
                          task_body, tasks_like)
 from test_faults_db import faulty_pool, one_stands_still
-from test_pool import head, stdin
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
@@ -33,12 +32,6 @@ FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
 
 # ---------------------------------------- row 6: workers that die at birth
-
-def name_of(pid):
-    with contextlib.suppress(OSError):
-        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
-    return ""
-
 
 def api_workers(full):
     return [pid for pid in full.workers() if name_of(pid) == "taskmill"]

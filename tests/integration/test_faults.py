@@ -12,7 +12,6 @@ import concurrent.futures
 import contextlib
 import json
 import os
-import pathlib
 import random
 import shutil
 import signal
@@ -27,8 +26,8 @@ import pytest
 import apikit
 import invariants
 from apikit import fault_points
-from stack import (BINARY, ENDED, QUICK, TOKEN, Full, alive, proxied, wait_for,
-                   why_not)
+from stack import (BINARY, ENDED, QUICK, TOKEN, Full, alive, command, name_of,
+                   proxied, wait_for, why_not)
 from test_pool import answer as fcgi_answer
 from test_pool import head, record, stdin, taken
 
@@ -774,11 +773,5 @@ def strike(full, dice):
 
 
 def is_kind(pid, what):
-    try:
-        proc = pathlib.Path(f"/proc/{pid}")
-        line = (proc / "cmdline").read_bytes()
-        name = (proc / "comm").read_text().strip()
-    except OSError:
-        return False
-    return name == "taskmill-run" if what == "runner" else \
-        b"\0reaper\0" in line
+    return name_of(pid) == "taskmill-run" if what == "runner" else \
+        "reaper" in command(pid)
