@@ -11,7 +11,7 @@ or with another one when there will be no such binary.
 Each file is a pytest of its own, so that one that crashes or hangs takes nothing
 else along. A file that WEIGHTS calls long (lines "NAME SECONDS") is run in parts,
 which share nothing, unless a third word there is "whole"; one that is not named
-begins before all others. A part that takes longer than FILE_LIMIT seconds (1800) is
+begins before all others. A part that takes longer than FILE_LIMIT seconds (900) is
 ended.
 
 In the folder OUT are SUITE/NAME.xml and .log, and in results.tsv a line for each part:
@@ -30,7 +30,7 @@ import sys
 import time
 
 LIB = pathlib.Path(__file__).resolve().parent
-LIMIT_S = float(os.environ.get("FILE_LIMIT") or 1800)
+LIMIT_S = float(os.environ.get("FILE_LIMIT") or 900)
 PART_S = 60  # a file that takes longer is divided
 UNKNOWN_S = 10000
 LEAVE_S = 30  # for processes that are just ending
