@@ -86,7 +86,7 @@ claim_due(struct engine *g, int64_t now_ms)
 	for (unsigned int i = 0; i < room; i++) {
 		if (!has_place(g) || !may_go_on(g) || claim_one(g) == 0)
 			return;
-		quota_claimed(&g->quota, now_ms);
+		quota_claimed(&g->quota, clock_mono_ms());
 	}
 	if (room < BURST)
 		return; /* no more before it is known how these fare */
