@@ -17,7 +17,7 @@ import time
 
 from gitrepo import Repository
 from harness import TOP, Stack
-from memory import descendants, field, named
+from memory import descendants, field, may_measure, named
 
 AT_ONCE = 8      # tasks that clone, or are collected, at the same time
 SETTLE_S = 12    # from the last start to the measurement
@@ -137,6 +137,14 @@ def percent(pids, before, seconds):
     return sum(cpu_s(p) - before[p] for p in pids) / seconds * 100
 
 
+def weigh(runners, reaper, spawner):
+    pss = [field(p, "Pss") for p in runners]
+    own = [field(p, "Private_Dirty") for p in runners]
+    print(f"inflight {len(runners)} runners: PSS {sum(pss) / len(pss):.2f} MB on average (largest {max(pss):.2f}), "
+          f"private dirty {sum(own) / len(own):.2f} MB   (aim: PSS at most {PSS_AIM_MB} MB)")
+    print(f"inflight beside them: reaper PSS {field(reaper, 'Pss'):.1f} MB, spawner PSS {field(spawner, 'Pss'):.1f} MB")
+
+
 def measure(place, seconds):
     """Prints the figures of tasks at work."""
     runners = place.runners()
@@ -149,18 +157,14 @@ def measure(place, seconds):
     took = time.monotonic() - began
     runner_cpu, reaper_cpu = percent(runners, before, took), percent([*reaper, *spawner], before, took)
     per_s = sum(wakes(p) - woken[p] for p in runners) / took / len(runners)
-    pss = [field(p, "Pss") for p in runners]
-    own = [field(p, "Private_Dirty") for p in runners]
     peak = int(place.stack.sql("SHOW GLOBAL STATUS LIKE 'Max_used_connections'")[0][1])
     now = int(place.stack.sql("SHOW GLOBAL STATUS LIKE 'Threads_connected'")[0][1]) - 1  # without ours
-    average = sum(pss) / len(pss)
-    print(f"inflight {len(runners)} runners: PSS {average:.2f} MB on average (largest {max(pss):.2f}), "
-          f"private dirty {sum(own) / len(own):.2f} MB   (aim: PSS at most {PSS_AIM_MB} MB)")
+    if may_measure():
+        weigh(runners, reaper[0], spawner[0])
     print(f"inflight CPU at rest: runners {runner_cpu:.1f} % + reaper {reaper_cpu:.1f} % = "
           f"{runner_cpu + reaper_cpu:.1f} % of a core; a runner wakes {per_s:.2f} times a second   (aim: below {CPU_AIM:.0f} %)")
     print(f"inflight beside them: MariaDB {percent(database, before, took):.1f} %, the test server "
-          f"{percent([place.e2b.process.pid], before, took):.1f} %; reaper PSS {field(reaper[0], 'Pss'):.1f} MB, "
-          f"spawner PSS {field(spawner[0], 'Pss'):.1f} MB")
+          f"{percent([place.e2b.process.pid], before, took):.1f} %")
     print(f"inflight database connections: {now}, at most {peak} with the benchmark's own   (aim: at most {DB_AIM})",
           flush=True)
 

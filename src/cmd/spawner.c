@@ -2,8 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
+#include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "exec/runner.h"
 #include "spool/spawn.h"
 #include "util/encode.h"
@@ -177,19 +177,34 @@ serve(const char *ca_file, struct err *e)
 	return rc;
 }
 
+static const char usage[] =
+    "usage: taskmill spawner [--of STATE_DIR] [--tls CA_FILE]\n\n"
+    "Forks runners. The reaper starts it, with its socket as descriptor 3.\n\n"
+    "  --of STATE_DIR  whose it is, for lists of processes; not looked at\n"
+    "  --tls CA_FILE   runners speak TLS, and these certificates are loaded\n"
+    "                  for all of them; \"\": the system's\n";
+
+struct spawner_args {
+	const char *of, *tls;
+};
+
+#define AT(field) offsetof(struct spawner_args, field)
+
+static const struct option_row rows[] = {
+	{ "of", OPTION_TEXT, AT(of), 0, 0, 0 },
+	{ "tls", OPTION_TEXT, AT(tls), 0, 0, 0 },
+};
+
 int
 cmd_spawner(int argc, char **argv)
 {
-	bool tls = argc == 3 && strcmp(argv[1], "--tls") == 0;
+	static const struct command_line line = COMMAND_LINE(usage, rows);
+	struct spawner_args args = { 0 };
 	struct err e = { 0 };
+	int status;
 
-	if (argc != 1 && !tls) {
-		(void)fputs("usage: taskmill spawner [--tls CA_FILE] (the "
-			    "reaper starts it, with its socket as descriptor "
-			    "3)\n",
-		    stderr);
-		return EX_USAGE;
-	}
+	if (!options_read_all(&line, &args, argc, argv, &status))
+		return status;
 	log_open("spawner", LOG_INFO);
 	leave_reaping_to_kernel();
 	/* Once, for all runners. */
@@ -197,7 +212,7 @@ cmd_spawner(int argc, char **argv)
 		log_err(LOG_ERROR, &e, "spawner");
 		return EX_SOFTWARE;
 	}
-	if (serve(tls ? argv[2] : NULL, &e) == -1) {
+	if (serve(args.tls, &e) == -1) {
 		log_err(LOG_ERROR, &e, "spawner");
 		return EX_TEMPFAIL;
 	}

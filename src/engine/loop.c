@@ -366,8 +366,8 @@ open_all(struct engine *g, const struct engine_options *o, struct err *e)
 	room_init(&g->room);
 	if (open_folders(g, e) == -1 ||
 	    identity_open(&g->id, o->config->state_dir, e) == -1 ||
-	    spawner_init(&g->spawner, in_cloud ? o->config->e2b_ca_file : NULL,
-		e) == -1 ||
+	    spawner_init(&g->spawner, o->config->state_dir,
+		in_cloud ? o->config->e2b_ca_file : NULL, e) == -1 ||
 	    open_sockets(g, e) == -1 || open_db(g, e) == -1)
 		return -1;
 	return adopt_spools(g, e);

@@ -36,7 +36,8 @@ static const char *const kept[] = {
  * another file there, only the link still names what we are.
  */
 int
-spawner_init(struct spawner *s, const char *ca_file, struct err *e)
+spawner_init(struct spawner *s, const char *state_dir, const char *ca_file,
+    struct err *e)
 {
 	struct stat self, named;
 	ssize_t n;
@@ -44,6 +45,7 @@ spawner_init(struct spawner *s, const char *ca_file, struct err *e)
 	memset(s, 0, sizeof(*s));
 	s->sock = -1;
 	s->ca_file = ca_file;
+	s->state_dir = state_dir;
 	s->proc.pidfd = -1;
 	n = readlink(SELF, s->program, sizeof(s->program) - 1);
 	if (n == -1)
@@ -90,8 +92,9 @@ env_free(char **env)
 static int
 start(struct spawner *s, int theirs, struct err *e)
 {
-	const char *const argv[] = { s->program, "spawner",
-		s->ca_file == NULL ? NULL : "--tls", s->ca_file, NULL };
+	const char *const argv[] = { s->program, "spawner", "--of",
+		s->state_dir, s->ca_file == NULL ? NULL : "--tls", s->ca_file,
+		NULL };
 	const struct proc_fd fds[] = { { STDERR_FILENO, STDERR_FILENO },
 		{ theirs, 3 } };
 	char *env[KEPT_N + 2];

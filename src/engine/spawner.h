@@ -18,16 +18,17 @@ struct spawner {
 	struct proc proc;
 	struct backoff again; /* when it died at once */
 	char program[4096];
-	const char *ca_file; /* borrowed */
+	const char *ca_file, *state_dir; /* borrowed */
 };
 
 /*
  * Nothing runs yet. Finds our own program: what is running, not what is new.
  * ca_file: runners speak TLS, to peers that are checked with these
  * certificates ("": the system's), so the spawner loads them for all; NULL:
- * they do not. It must outlive the spawner.
+ * they do not. state_dir tells people whose it is, and whose its runners are,
+ * in a list of processes. Both must outlive the spawner.
  */
-int spawner_init(struct spawner *s, const char *ca_file,
+int spawner_init(struct spawner *s, const char *state_dir, const char *ca_file,
     struct err *e) MUST_CHECK;
 
 /* Starts it if it does not run. ERR_RETRY: not now. */

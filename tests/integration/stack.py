@@ -465,20 +465,12 @@ class Engine(apikit.Stack):
                 not self.is_ours(pid)]
 
     def is_about_us(self, pid):
-        """Reapers by their name and runners by their parent, because they show
-        what they have open to root only; spawners by their log, because they
-        know nothing else of us."""
+        """Reapers, spawners and runners by their command line, for they show
+        what they have open to root only."""
         line, *rest = list(traces(pid)) or [b""]
         mine = str(self.state).encode()
         reaper = b"\0reaper\0--config\0%s\0" % str(self.conf).encode()
-        if reaper in line or any(mine in text for text in (line, *rest)):
-            return True
-        if name_of(pid) == "taskmill-run":
-            with contextlib.suppress(OSError):
-                return command(parent(pid))[1:2] == ["spawner"] and \
-                    self.is_about_us(parent(pid))
-        folder = b"%s/" % str(self.folder).encode()
-        return b"\0spawner\0" in line and any(folder in t for t in rest)
+        return reaper in line or any(mine in text for text in (line, *rest))
 
     def is_ours(self, pid):
         """True for what a test ends by itself."""
