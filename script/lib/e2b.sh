@@ -27,8 +27,11 @@ forget_e2b() {
 	local new
 	[ -e "$E2B_DIR/in-force" ] && [ -f "$1" ] || return 1
 	new=$(umask 077 && mktemp "$VAR/run/conf.XXXXXX")
-	grep -vE "^(${E2B_SETTINGS// /|})=" "$1" >"$new" || :
-	mv -f "$new" "$1"
+	if ! { sed -E "/^(${E2B_SETTINGS// /|})=/d" "$1" >"$new" &&
+	    mv -f "$new" "$1"; }; then
+		rm -f "$new" # a full disk must not cost the settings
+		return 1
+	fi
 	rm -f "$E2B_DIR/in-force"
 }
 
@@ -36,9 +39,12 @@ forget_e2b() {
 set_key() { # NAME
 	local new
 	new=$(umask 077 && mktemp "$VAR/run/conf.XXXXXX")
-	grep -v "^$1=" "$TASKMILL_CONFIG" >"$new" || :
-	printf '%s=%s\n' "$1" "${!1}" >>"$new"
-	mv -f "$new" "$TASKMILL_CONFIG"
+	if ! { sed "/^$1=/d" "$TASKMILL_CONFIG" >"$new" &&
+	    printf '%s=%s\n' "$1" "${!1}" >>"$new" &&
+	    mv -f "$new" "$TASKMILL_CONFIG"; }; then
+		rm -f "$new"
+		return 1
+	fi
 }
 
 start_stand_in() { # NAME COMMAND...

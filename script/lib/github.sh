@@ -59,7 +59,7 @@ forget_github() { # CONFIG
 	local new
 	[ -f "$HUB_DIR/host" ] && [ -f "$1" ] || return 1
 	new=$(umask 077 && mktemp "$VAR/run/conf.XXXXXX")
-	HOST=$(cat "$HUB_DIR/host") awk -F= '
+	if ! HOST=$(cat "$HUB_DIR/host") awk -F= '
 	$1 == "GITHUB_API_URL" || $1 == "GITHUB_CA_FILE" { next }
 	$1 == "REPO_ALLOWED_HOSTS" {
 		n = split($2, hosts, ",")
@@ -69,8 +69,10 @@ forget_github() { # CONFIG
 				$0 = $0 ($0 == "" ? "" : ",") hosts[i]
 		$0 = "REPO_ALLOWED_HOSTS=" $0
 	}
-	{ print }' "$1" >"$new"
-	mv -f "$new" "$1"
+	{ print }' "$1" >"$new" || ! mv -f "$new" "$1"; then
+		rm -f "$new" # a full disk must not cost the settings
+		return 1
+	fi
 	rm -f "$HUB_DIR/host"
 }
 

@@ -43,11 +43,12 @@ read_input(struct validation *v, const struct call *c,
 	return 0;
 }
 
+/* GitHub knows the token, and says no. */
 static bool
-is_of_token(enum host_outcome o)
+is_denial(enum host_outcome o)
 {
-	return o == HOST_BAD_TOKEN || o == HOST_NO_PERMISSION ||
-	    o == HOST_SSO || o == HOST_FORBIDDEN || o == HOST_BLOCKED;
+	return o == HOST_NO_PERMISSION || o == HOST_SSO ||
+	    o == HOST_FORBIDDEN || o == HOST_BLOCKED;
 }
 
 /*
@@ -60,7 +61,7 @@ refuse_token(struct call *c, const struct host_failure *f)
 	int status = outbound_status(f->outcome);
 	struct host_failure shown = *f;
 
-	if (is_of_token(f->outcome)) {
+	if (f->outcome == HOST_BAD_TOKEN || is_denial(f->outcome)) {
 		status = 401;
 	} else if (status != 500 && f->outcome != HOST_RATE_LIMIT) {
 		status = 502;
@@ -68,13 +69,6 @@ refuse_token(struct call *c, const struct host_failure *f)
 		shown.message[0] = '\0';
 	}
 	return outbound_refuse(c, status, PREFIX, &shown);
-}
-
-static bool
-is_of_repo(enum host_outcome o)
-{
-	return o == HOST_NOT_FOUND || o == HOST_NO_PERMISSION ||
-	    o == HOST_SSO || o == HOST_FORBIDDEN || o == HOST_BLOCKED;
 }
 
 /* Beside the error, whose token it is. */
@@ -86,7 +80,7 @@ refuse_repo(struct call *c, const struct validation *v,
 	    error[OUTBOUND_TEXT_MAX + sizeof("Cannot access repository: ")];
 	struct json_out j;
 
-	if (!is_of_repo(f->outcome))
+	if (f->outcome != HOST_NOT_FOUND && !is_denial(f->outcome))
 		return refuse_token(c, f);
 	outbound_note(c, f);
 	outbound_text(text, f);

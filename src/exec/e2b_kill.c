@@ -43,7 +43,8 @@ e2b_kill_tree(struct e2b *b, const char *folder)
 	    closing || e2b_stopped(b) ? HURRY_LIMIT_MS : KILL_LIMIT_MS;
 	struct err e = { 0 };
 
-	b->closing = true; /* a wish to stop must not stop this */
+	b->closing = true;       /* a wish to stop must not stop this, */
+	b->hurry_ms = INT64_MAX; /* nor a time that is over */
 	if (!b->dead && run_kill(b, folder, limit_ms, &e) == -1) {
 		log_err(LOG_WARN, &e, "e2b sandbox=%s", b->id);
 		if (e2b_kill(b, &e) == -1)

@@ -194,7 +194,6 @@ cut(struct running *r, struct err *e)
 {
 	/* The stream would tell while the files are read, and all twice. */
 	e2b_process_leave(&r->p);
-	r->b->hurry_ms = INT64_MAX;
 	/* One of earlier commands has been dealt with: not again. */
 	if (r->b->runs >= r->b->known_runs)
 		e2b_kill_tree(r->b, r->folder);
@@ -259,7 +258,6 @@ follow(struct running *r, struct err *e)
 		if (rc == 1)
 			rc = recover(r, e);
 	}
-	r->b->hurry_ms = INT64_MAX;
 	if (rc == -1)
 		e2b_kill_tree(r->b, r->folder);
 	return rc == 1 ? 0 : -1;
